@@ -1,0 +1,266 @@
+//! The one way to a [`Permit`], and the one place that turns a denial into 404 or 403.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use polder_types::{Error, ErrorKind, Namespace, Principal, Subject, WarehouseName};
+
+use crate::{
+    Action, Effect, ListPermit, NamespaceRef, ObligationMode, Permit, PolicySnapshot, Privilege, Resource, Securable,
+    SecurableName, Visibility,
+    decide::{Held, conclude, denies, held},
+    permit::Visible,
+    privilege::Privileges,
+};
+
+/// Why an action was denied; goes into the audit record, never to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DenialReason {
+    /// The credential's scopes do not reach this door.
+    Scope,
+    /// The caller may not know that the object exists.
+    Invisible,
+    /// The caller may know it, but lacks the privilege.
+    Privilege,
+    /// A row filter, mask or hidden column holds for the caller, and this door cannot enforce it.
+    Restricted,
+}
+
+impl DenialReason {
+    /// The word in the audit record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scope => "scope",
+            Self::Invisible => "invisible",
+            Self::Privilege => "privilege",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
+/// A denial.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// Why.
+    pub reason: DenialReason,
+    /// What was wanted.
+    pub action: &'static str,
+    /// The kind of the object.
+    pub subject: Subject,
+    /// Its name.
+    pub object: String,
+}
+
+/// Decides; the only maker of permits.
+///
+/// # Errors
+/// A [`Denial`]; [`denied`] turns it into what the caller is told.
+pub fn authorize<A: Action>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    _action: A,
+    resource: &A::Resource,
+) -> Result<Permit<A>, Denial> {
+    let denial = |reason| Denial {
+        reason,
+        action: A::NAME,
+        subject: <A::Resource as Resource>::SUBJECT,
+        object: resource.display(),
+    };
+    if !principal.scopes.allows(A::SCOPE) {
+        return Err(denial(DenialReason::Scope));
+    }
+    let held = held(snapshot, principal, resource);
+    check_privilege::<A>(snapshot, held).map_err(denial)?;
+    let obligations = match resource.as_table() {
+        Some(table) if A::OBLIGATIONS != ObligationMode::Indifferent && !held.holds(Privilege::ReadUnrestricted) => {
+            snapshot.obligations(principal, table)
+        }
+        _ => None,
+    };
+    if obligations.is_some() && A::OBLIGATIONS == ObligationMode::Refuse {
+        return Err(denial(DenialReason::Restricted)); // SECURITY: a door that cannot enforce must refuse
+    }
+    Ok(Permit::new(
+        resource.clone(),
+        principal.tenant.clone(),
+        (principal.id, principal.name.clone()),
+        snapshot.version(),
+        obligations.map(Arc::new),
+    ))
+}
+
+fn check_privilege<A: Action>(snapshot: &PolicySnapshot, held: Held) -> Result<(), DenialReason> {
+    // Creating tenants is the operator's alone; a grant in another tenant means nothing.
+    if A::PRIVILEGE == Privilege::ManageTenants && !snapshot.is_operator() {
+        return Err(DenialReason::Privilege);
+    }
+    if <A::Resource as Resource>::SUBJECT == Subject::Tenant {
+        // One's own tenant is no secret, and every principal of it may knock.
+        let open = A::PRIVILEGE == Privilege::List;
+        return if open || held.holds(A::PRIVILEGE) { Ok(()) } else { Err(DenialReason::Privilege) };
+    }
+    if held.holds(A::PRIVILEGE) {
+        // Administration of an object that one may not otherwise know is still administration.
+        return Ok(());
+    }
+    Err(if held.may_know() { DenialReason::Privilege } else { DenialReason::Invisible })
+}
+
+/// Decides on listing the children of a namespace.
+///
+/// # Errors
+/// As [`authorize`].
+pub fn authorize_list<A: Action<Resource = NamespaceRef>>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    action: A,
+    resource: &NamespaceRef,
+) -> Result<ListPermit<A>, Denial> {
+    let permit = authorize(snapshot, principal, action, resource)?;
+    let visibility = visibility(snapshot, principal, resource, &resource.warehouse.name, Some(&resource.name));
+    Ok(ListPermit::new(permit, visibility))
+}
+
+/// Decides on listing the namespaces at the root of a warehouse.
+///
+/// # Errors
+/// As [`authorize`].
+pub fn authorize_root_list<A: Action<Resource = crate::WarehouseRef>>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    action: A,
+    resource: &crate::WarehouseRef,
+) -> Result<ListPermit<A>, Denial> {
+    let permit = authorize(snapshot, principal, action, resource)?;
+    let visibility = visibility(snapshot, principal, resource, &resource.name, None);
+    Ok(ListPermit::new(permit, visibility))
+}
+
+/// What of a container's children the principal may know: the set form of [`held`] for every child.
+fn visibility<R: Resource>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    container: &R,
+    warehouse: &WarehouseName,
+    namespace: Option<&Namespace>,
+) -> Visibility {
+    let (chain, names) = (container.chain(), container.names());
+    let mut base = Tally::default();
+    let mut children: BTreeMap<Securable, Tally> = BTreeMap::new();
+    let mut named: BTreeMap<SecurableName, Privileges> = BTreeMap::new();
+    for grant in snapshot.grants(principal) {
+        match grant.effect {
+            Effect::Allow if chain.contains(&grant.on) => base.allowed = base.allowed.with(grant.privilege),
+            Effect::Allow => {
+                for id in &grant.within {
+                    children.entry(*id).or_default().known_inside |= grant.privilege.is_data();
+                }
+                let child = children.entry(grant.on).or_default();
+                child.allowed = child.allowed.with(grant.privilege);
+            }
+            Effect::Deny if denies(grant, &chain, &names) => base.denied = base.denied.with(grant.privilege),
+            Effect::Deny => {
+                for id in grant.also_on.iter().chain([&grant.on]) {
+                    let child = children.entry(*id).or_default();
+                    child.denied = child.denied.with(grant.privilege);
+                }
+                if let Some(name) = &grant.name {
+                    let denied = named.entry(name.clone()).or_default();
+                    *denied = denied.with(grant.privilege);
+                }
+            }
+        }
+    }
+    let mut shown = Visibility::split(base, &children);
+    for (name, denied) in named {
+        if base.conclude_with(Tally { denied, ..Tally::default() }) {
+            continue;
+        }
+        match name {
+            SecurableName::Table(name) if &name.warehouse == warehouse && Some(&name.ident.namespace) == namespace => {
+                shown.denied_table_names.insert(name.ident.name);
+            }
+            SecurableName::Namespace(of, name) if &of == warehouse && name.parent().as_ref() == namespace => {
+                shown.denied_namespace_names.insert(name.leaf().to_owned());
+            }
+            _ => {}
+        }
+    }
+    shown.hide_quarantined = namespace.is_some_and(|namespace| {
+        snapshot.restricted_in_namespace(principal, warehouse, namespace)
+            && !held(snapshot, principal, container).holds(Privilege::ReadUnrestricted)
+    });
+    shown
+}
+
+/// Privileges collected for one object.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    allowed: Privileges,
+    denied: Privileges,
+    known_inside: bool,
+}
+
+impl Tally {
+    /// True if a child with these own privileges can be known, given its container's.
+    fn conclude_with(self, child: Self) -> bool {
+        let (allowed, denied) = (self.allowed.union(child.allowed), self.denied.union(child.denied));
+        conclude(allowed, denied, child.known_inside).may_know()
+    }
+}
+
+impl Visibility {
+    fn split(base: Tally, children: &BTreeMap<Securable, Tally>) -> Self {
+        let usual = base.conclude_with(Tally::default());
+        let (mut namespaces, mut tables) = (BTreeSet::new(), BTreeSet::new());
+        for (id, child) in children {
+            if base.conclude_with(*child) == usual {
+                continue;
+            }
+            match id {
+                Securable::Namespace(id) => drop(namespaces.insert(*id)),
+                Securable::Table(id) => drop(tables.insert(*id)),
+                Securable::Tenant | Securable::Warehouse(_) => {}
+            }
+        }
+        Self {
+            namespaces: if usual { Visible::Except(namespaces) } else { Visible::Only(namespaces) },
+            tables: if usual { Visible::Except(tables) } else { Visible::Only(tables) },
+            denied_table_names: BTreeSet::new(),
+            denied_namespace_names: BTreeSet::new(),
+            hide_quarantined: false,
+        }
+    }
+}
+
+/// Says what the caller is told: 404 with the body of an absent object where it may not know that the object
+/// exists, 403 where it may. The one function that decides that (R22).
+#[must_use]
+pub fn denied(denial: &Denial) -> Error {
+    match denial.reason {
+        DenialReason::Invisible => Error::not_found(denial.subject, &denial.object),
+        DenialReason::Scope => Error::new(
+            ErrorKind::Forbidden,
+            denial.subject,
+            "insufficient_scope",
+            "the credential's scopes do not allow this",
+        ),
+        DenialReason::Privilege => Error::forbidden(
+            denial.subject,
+            format!("not allowed: {} on {} `{}`", denial.action, denial.subject.noun(), denial.object),
+        ),
+        DenialReason::Restricted => Error::new(
+            ErrorKind::Forbidden,
+            denial.subject,
+            "restricted",
+            format!(
+                "table `{}` has a row filter or column mask for you; read it with POST /api/v1/query",
+                denial.object
+            ),
+        ),
+    }
+}

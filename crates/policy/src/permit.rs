@@ -1,0 +1,141 @@
+//! Permits: proof that a decision was made. Only [`crate::authorize`] makes them; they are owned and `Send`.
+
+use std::{collections::BTreeSet, marker::PhantomData, sync::Arc};
+
+use polder_types::{NamespaceId, PrincipalId, RelationId, TenantId};
+
+use crate::{Action, Obligations};
+
+/// Proof that `principal` may do `A` to `resource`, as of policy `version`.
+pub struct Permit<A: Action> {
+    resource: A::Resource,
+    tenant: TenantId,
+    principal: PrincipalId,
+    principal_name: Arc<str>,
+    version: i64,
+    obligations: Option<Arc<Obligations>>,
+    action: PhantomData<fn() -> A>,
+}
+
+impl<A: Action> Permit<A> {
+    pub(crate) fn new(
+        resource: A::Resource,
+        tenant: TenantId,
+        principal: (PrincipalId, Arc<str>),
+        version: i64,
+        obligations: Option<Arc<Obligations>>,
+    ) -> Self {
+        let (principal, principal_name) = principal;
+        Self { resource, tenant, principal, principal_name, version, obligations, action: PhantomData }
+    }
+
+    /// The resource it is for.
+    #[must_use]
+    pub fn resource(&self) -> &A::Resource {
+        &self.resource
+    }
+
+    /// The tenant it is for.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Who holds it.
+    #[must_use]
+    pub fn principal(&self) -> PrincipalId {
+        self.principal
+    }
+
+    /// The holder's name, for the audit record.
+    #[must_use]
+    pub fn principal_name(&self) -> &Arc<str> {
+        &self.principal_name
+    }
+
+    /// The tenant's policy version of the decision; a commit's compare-and-swap includes it.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// What must be enforced; `None` if the principal reads the object whole.
+    #[must_use]
+    pub fn obligations(&self) -> Option<&Arc<Obligations>> {
+        self.obligations.as_ref()
+    }
+
+    /// The action's name, for the audit record.
+    #[must_use]
+    pub fn action_name(&self) -> &'static str {
+        A::NAME
+    }
+}
+
+impl<A: Action> Clone for Permit<A> {
+    fn clone(&self) -> Self {
+        Self {
+            resource: self.resource.clone(),
+            tenant: self.tenant.clone(),
+            principal: self.principal,
+            principal_name: self.principal_name.clone(),
+            version: self.version,
+            obligations: self.obligations.clone(),
+            action: PhantomData,
+        }
+    }
+}
+
+impl<A: Action> std::fmt::Debug for Permit<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Permit<{}>({:?})", A::NAME, self.resource)
+    }
+}
+
+/// Which children of a container a principal may know; the store turns it into SQL, so pages are never short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visibility {
+    /// Child namespaces.
+    pub namespaces: Visible<NamespaceId>,
+    /// Child tables and views.
+    pub tables: Visible<RelationId>,
+    /// Names of tables that are denied by name, whatever their id.
+    pub denied_table_names: BTreeSet<String>,
+    /// Leaf names of child namespaces that are denied by name.
+    pub denied_namespace_names: BTreeSet<String>,
+    /// True if quarantined tables must be left out.
+    pub hide_quarantined: bool,
+}
+
+/// A set of children, by what is cheaper to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visible<T: Ord> {
+    /// All but these.
+    Except(BTreeSet<T>),
+    /// Only these.
+    Only(BTreeSet<T>),
+}
+
+/// Proof that `principal` may list the children of `resource`, with what it may see of them.
+pub struct ListPermit<A: Action> {
+    permit: Permit<A>,
+    visibility: Visibility,
+}
+
+impl<A: Action> ListPermit<A> {
+    pub(crate) fn new(permit: Permit<A>, visibility: Visibility) -> Self {
+        Self { permit, visibility }
+    }
+
+    /// The permit for the container.
+    #[must_use]
+    pub fn permit(&self) -> &Permit<A> {
+        &self.permit
+    }
+
+    /// What may be seen inside.
+    #[must_use]
+    pub fn visibility(&self) -> &Visibility {
+        &self.visibility
+    }
+}

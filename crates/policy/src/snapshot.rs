@@ -1,0 +1,245 @@
+//! The policy snapshot of one tenant at one version: everything a decision reads, indexed once, immutable.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use polder_types::{
+    Attribute, KeyId, Micros, Principal, PrincipalId, PrincipalKind, QualifiedName, RelationId, RoleId, Scopes,
+    TenantId,
+};
+
+use crate::{Grant, Obligations, Restriction, TableRef, restriction::Applied};
+
+/// A principal as stored.
+#[derive(Clone, Debug)]
+pub struct PrincipalRecord {
+    /// Its id.
+    pub id: PrincipalId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Person or program.
+    pub kind: PrincipalKind,
+    /// Disabled principals cannot authenticate.
+    pub enabled: bool,
+    /// Its roles.
+    pub roles: Vec<RoleId>,
+    /// Its attributes.
+    pub attributes: Arc<BTreeMap<String, Attribute>>,
+}
+
+/// An API key as stored, without its hash.
+#[derive(Clone, Debug)]
+pub struct KeyRecord {
+    /// Its id.
+    pub id: KeyId,
+    /// Whose it is.
+    pub principal: PrincipalId,
+    /// What it may do at all.
+    pub scopes: Scopes,
+    /// When it ends, if ever.
+    pub expires_at: Option<Micros>,
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleRecord {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// What the store loads to make a snapshot.
+#[derive(Clone, Debug)]
+pub struct SnapshotParts {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// `tenants.version`.
+    pub version: i64,
+    /// True for the operator's tenant, whose administrators may create tenants.
+    pub operator: bool,
+    /// Principals.
+    pub principals: Vec<PrincipalRecord>,
+    /// Keys that are not revoked.
+    pub keys: Vec<KeyRecord>,
+    /// Roles.
+    pub roles: Vec<RoleRecord>,
+    /// Grants, allows and denies.
+    pub grants: Vec<Grant>,
+    /// Row filters, masks, hidden columns.
+    pub restrictions: Vec<Restriction>,
+}
+
+/// An indexed, immutable policy snapshot.
+#[derive(Debug)]
+pub struct PolicySnapshot {
+    tenant: TenantId,
+    version: i64,
+    operator: bool,
+    principals: HashMap<PrincipalId, PrincipalRecord>,
+    keys: HashMap<KeyId, KeyRecord>,
+    roles: HashMap<RoleId, RoleRecord>,
+    grants_by_role: HashMap<RoleId, Vec<Grant>>,
+    restrictions: Vec<Restriction>,
+    restrictions_by_id: HashMap<RelationId, Vec<usize>>,
+    restrictions_by_name: HashMap<QualifiedName, Vec<usize>>,
+}
+
+impl PolicySnapshot {
+    /// Indexes the parts.
+    #[must_use]
+    pub fn new(parts: SnapshotParts) -> Self {
+        let mut grants_by_role: HashMap<RoleId, Vec<Grant>> = HashMap::new();
+        for grant in parts.grants {
+            grants_by_role.entry(grant.role).or_default().push(grant);
+        }
+        let mut restrictions = parts.restrictions;
+        restrictions.sort_by_key(|r| r.id);
+        let mut restrictions_by_id: HashMap<RelationId, Vec<usize>> = HashMap::new();
+        let mut restrictions_by_name: HashMap<QualifiedName, Vec<usize>> = HashMap::new();
+        for (index, restriction) in restrictions.iter().enumerate() {
+            for id in restriction.bound.keys() {
+                restrictions_by_id.entry(*id).or_default().push(index);
+            }
+            restrictions_by_name.entry(restriction.table.clone()).or_default().push(index);
+        }
+        Self {
+            tenant: parts.tenant,
+            version: parts.version,
+            operator: parts.operator,
+            principals: parts.principals.into_iter().map(|p| (p.id, p)).collect(),
+            keys: parts.keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
+            roles: parts.roles.into_iter().map(|r| (r.id, r)).collect(),
+            grants_by_role,
+            restrictions,
+            restrictions_by_id,
+            restrictions_by_name,
+        }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// `tenants.version` it was read at.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// True for the operator's tenant.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.operator
+    }
+
+    /// Makes the principal that a live key stands for, its scopes cut to `scopes` if given. `None` if the key is
+    /// unknown, revoked or expired, or its principal disabled. The key's secret was checked before.
+    #[must_use]
+    pub fn authenticate(&self, key: &KeyId, scopes: Option<Scopes>, now: Micros) -> Option<Principal> {
+        let key = self.keys.get(key)?;
+        if key.expires_at.is_some_and(|end| end <= now) {
+            return None;
+        }
+        let record = self.principals.get(&key.principal).filter(|p| p.enabled)?;
+        let scopes = match scopes {
+            Some(wanted) if wanted.within(key.scopes) => wanted,
+            Some(_) => return None,
+            None => key.scopes,
+        };
+        let mut roles = record.roles.clone();
+        roles.sort_unstable();
+        roles.dedup();
+        Some(Principal {
+            tenant: self.tenant.clone(),
+            id: record.id,
+            name: record.name.clone(),
+            kind: record.kind,
+            key: key.id.clone(),
+            scopes,
+            roles: roles.into(),
+            attributes: record.attributes.clone(),
+        })
+    }
+
+    /// A key that is not revoked.
+    #[must_use]
+    pub fn key(&self, id: &KeyId) -> Option<&KeyRecord> {
+        self.keys.get(id)
+    }
+
+    /// A role.
+    #[must_use]
+    pub fn role(&self, id: RoleId) -> Option<&RoleRecord> {
+        self.roles.get(&id)
+    }
+
+    /// Every restriction, ordered by id.
+    #[must_use]
+    pub fn restrictions(&self) -> &[Restriction] {
+        &self.restrictions
+    }
+
+    /// Every restriction that covers a relation, by id or by name, whoever it is for.
+    pub fn restrictions_on<'a>(
+        &'a self,
+        id: RelationId,
+        name: &QualifiedName,
+    ) -> impl Iterator<Item = &'a Restriction> {
+        let by_id = self.restrictions_by_id.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let by_name = self.restrictions_by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        let mut all: Vec<usize> = by_id.iter().chain(by_name).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().filter_map(|index| self.restrictions.get(index))
+    }
+
+    pub(crate) fn grants(&self, principal: &Principal) -> impl Iterator<Item = &Grant> {
+        principal.roles.iter().filter_map(|role| self.grants_by_role.get(role)).flatten()
+    }
+
+    /// The restrictions that hold for this principal on this table; `None` if there is none.
+    /// The exemption `read_unrestricted` is the caller's to check.
+    pub(crate) fn obligations(&self, principal: &Principal, table: &TableRef) -> Option<Obligations> {
+        let applied: Vec<Applied> = self
+            .restrictions_on(table.id, &table.qualified())
+            .filter(|restriction| restriction.audience.includes(&principal.roles))
+            .map(|restriction| Applied {
+                id: restriction.id,
+                name: restriction.name.clone(),
+                rule: restriction.rule.clone(),
+                fields: restriction.bound.get(&table.id).cloned().unwrap_or_default(),
+            })
+            .collect();
+        (!applied.is_empty()).then(|| Obligations { applied, attributes: principal.attributes.clone() })
+    }
+
+    /// True if some restriction for this principal stands in the namespace that holds `table`: tables that were
+    /// created there since and not released are invisible to it.
+    pub(crate) fn restricted_in_namespace(
+        &self,
+        principal: &Principal,
+        warehouse: &polder_types::WarehouseName,
+        namespace: &polder_types::Namespace,
+    ) -> bool {
+        self.restrictions.iter().any(|restriction| {
+            &restriction.table.warehouse == warehouse
+                && &restriction.table.ident.namespace == namespace
+                && restriction.audience.includes(&principal.roles)
+        })
+    }
+}
+
+impl crate::Audience {
+    /// True if a holder of these (sorted) roles is meant.
+    pub(crate) fn includes(&self, roles: &[RoleId]) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Roles(wanted) => wanted.iter().any(|role| roles.binary_search(role).is_ok()),
+        }
+    }
+}

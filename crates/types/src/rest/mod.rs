@@ -1,0 +1,11 @@
+//! Iceberg REST wire types that this build serves (field names of the official OpenAPI document).
+
+mod namespaces;
+mod tables;
+mod tokens;
+
+pub use namespaces::{
+    CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
+};
+pub use tables::{CommitTableRequest, CreateTableRequest, RenameTableRequest, WireTableIdent};
+pub use tokens::{TokenErrorBody, TokenResponse};

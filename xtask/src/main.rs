@@ -1,0 +1,53 @@
+//! The project's own commands: house rules, requirement trace, tests, CI. Owns how checks are run and counted; holds no
+//! product code and depends on none of the product's crates.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks through them")]
+#![allow(clippy::disallowed_methods, reason = "a developer's tool, outside the server's rules on clock and environment")]
+
+mod ci;
+mod conformance;
+mod licences;
+mod long;
+mod process;
+mod repo;
+mod source;
+mod summary;
+mod test;
+mod tidy;
+mod trace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+  tidy                        checks the house rules over the repository
+  trace [--update]            prints each requirement with the tests that name it; --update rewrites docs/requirements*.txt
+  test                        runs every test, tidy, trace and the conformance suite
+  ci                          runs fmt, clippy and licence checks, then test
+  conformance [ARGS]          runs the conformance suite alone against the built binary; ARGS go to pytest
+  attacks [--release]         runs the SQL attack corpus against the debug or release binary
+  fuzz --queries N --seed S   runs the two-world fuzz for long";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    let outcome = match args.first().map(String::as_str) {
+        Some("tidy") => tidy::command(),
+        Some("trace") => trace::command(rest),
+        Some("test") => test::command(),
+        Some("ci") => ci::command(),
+        Some("conformance") => conformance::command(rest),
+        Some("attacks") => long::attacks(rest),
+        Some("fuzz") => long::fuzz(rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
