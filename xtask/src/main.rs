@@ -1,7 +1,10 @@
 //! The project's own commands: house rules, requirement trace, tests, CI. Owns how checks are run and counted; holds no
 //! product code and depends on none of the product's crates.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks through them")]
-#![allow(clippy::disallowed_methods, reason = "a developer's tool, outside the server's rules on clock and environment")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a developer's tool, outside the server's rules on clock and environment"
+)]
 
 mod ci;
 mod conformance;
@@ -22,6 +25,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   trace [--update]            prints each requirement with the tests that name it; --update rewrites docs/requirements*.txt
   test                        runs every test, tidy, trace and the conformance suite
   ci                          runs fmt, clippy and licence checks, then test
+  licences                    checks licences, bans and sources of all dependencies against deny.toml
   conformance [ARGS]          runs the conformance suite alone against the built binary; ARGS go to pytest
   attacks [--release]         runs the SQL attack corpus against the debug or release binary
   fuzz --queries N --seed S   runs the two-world fuzz for long";
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
         Some("trace") => trace::command(rest),
         Some("test") => test::command(),
         Some("ci") => ci::command(),
+        Some("licences") => licences::command(),
         Some("conformance") => conformance::command(rest),
         Some("attacks") => long::attacks(rest),
         Some("fuzz") => long::fuzz(rest),

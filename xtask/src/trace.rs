@@ -1,4 +1,4 @@
-//! Which test names which requirement. Owns the two lists below `docs/`: `requirements.txt`, the IDs that exist, and
+//! Which test names which requirement. Owns the two lists below `docs/`: `requirements.txt`, the IDs that exist, and
 //! `requirements-open.txt`, the IDs that no test names yet, which only shrinks.
 //!
 //! An ID counts where a reader would look for it: in comments of Rust tests (`tests.rs`, anything below a `tests` folder),
@@ -20,8 +20,7 @@ const OPEN: &str = "docs/requirements-open.txt";
 /// Where the requirements are written down, when the checkout has them beside it.
 const SOURCES: &[&str] = &["../shared/requirements.md", "../shared/threats.md"];
 const LIST_HEADER: &str = "# Every requirement ID, one a line. Made by `cargo xtask trace --update`.\n";
-const OPEN_HEADER: &str =
-    "# Requirements that no test names yet. The list only shrinks: `cargo xtask trace --update` takes out what has a test now.\n";
+const OPEN_HEADER: &str = "# Requirements that no test names yet. The list only shrinks: `cargo xtask trace --update` takes out what has a test now.\n";
 
 /// Prints each requirement with its tests and everything wrong with the lists; true when nothing is.
 ///
@@ -55,7 +54,12 @@ pub(crate) fn command(args: &[String]) -> Result<bool, String> {
         println!("trace: {problem}");
     }
     let traced = known.ids.iter().filter(|id| places.by_id.contains_key(id)).count();
-    println!("trace: {traced} of {} requirements named by a test, {} open, {} problems", known.ids.len(), open.len(), problems.len());
+    println!(
+        "trace: {traced} of {} requirements named by a test, {} open, {} problems",
+        known.ids.len(),
+        open.len(),
+        problems.len()
+    );
     Ok(problems.is_empty())
 }
 
@@ -67,7 +71,8 @@ struct Known {
 /// Reads the IDs from where they are written down, else from the list; the two must agree when both are there.
 fn known_ids(files: &[File], update: bool) -> Result<Known, String> {
     let checked_in = files.iter().find(|f| f.path == LIST).map(|f| listed(&f.text));
-    let sources: Vec<String> = SOURCES.iter().filter_map(|path| fs::read_to_string(repo::root().join(path)).ok()).collect();
+    let sources: Vec<String> =
+        SOURCES.iter().filter_map(|path| fs::read_to_string(repo::root().join(path)).ok()).collect();
     if sources.len() < SOURCES.len() {
         let ids = checked_in.ok_or_else(|| format!("neither {} nor {LIST} is there", SOURCES.join(", ")))?;
         return Ok(Known { ids, problems: Vec::new() });
@@ -144,7 +149,9 @@ fn judge(known: &BTreeSet<Id>, places: &Places, open: &BTreeSet<Id>, before: Opt
         if !known.contains(id) {
             problems.push(format!("{id} in {OPEN} is no requirement"));
         } else if let Some(test) = places.by_id.get(id).and_then(|tests| tests.first()) {
-            problems.push(format!("{id} has a test now ({test}): run `cargo xtask trace --update` to take it out of {OPEN}"));
+            problems.push(format!(
+                "{id} has a test now ({test}): run `cargo xtask trace --update` to take it out of {OPEN}"
+            ));
         }
         if before.is_some_and(|before| !before.contains(id)) {
             problems.push(format!("{id} was added to {OPEN}: the list only shrinks"));
@@ -164,7 +171,8 @@ fn write_open(
     open: Option<BTreeSet<Id>>,
 ) -> Result<BTreeSet<Id>, String> {
     let base = if before.is_some() { open.unwrap_or_default() } else { known.clone() };
-    let open: BTreeSet<Id> = base.into_iter().filter(|id| known.contains(id) && !places.by_id.contains_key(id)).collect();
+    let open: BTreeSet<Id> =
+        base.into_iter().filter(|id| known.contains(id) && !places.by_id.contains_key(id)).collect();
     write_list(OPEN, OPEN_HEADER, &open)?;
     Ok(open)
 }
@@ -181,7 +189,8 @@ fn listed(text: &str) -> BTreeSet<Id> {
 
 /// Returns the committed text of a file, if there is a commit that holds it.
 fn committed(path: &str) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(repo::root()).args(["show", &format!("HEAD:{path}")]).output().ok()?;
+    let output =
+        Command::new("git").arg("-C").arg(repo::root()).args(["show", &format!("HEAD:{path}")]).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

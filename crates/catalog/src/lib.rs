@@ -1,1 +1,35 @@
-//! Placeholder.
+//! The Iceberg domain: tables, their metadata and how they change. Resolve, authorize, act. Refuses HTTP and SQL
+//! text, and any payload without a permit.
+//!
+//! A clock is read nowhere: `now` and the deadline come with [`OpCtx`]. Tasks run in the catalog's registry
+//! ([`Catalog::close`] waits for them); fresh ids come from `ids`, and the jitter between retries from the same.
+
+pub mod admin;
+mod cache;
+mod catalog;
+mod columns;
+mod commit;
+mod ctx;
+mod faults;
+mod ids;
+mod information;
+mod io;
+mod locks;
+pub mod metadata;
+pub mod namespaces;
+mod places;
+mod policy_schema;
+mod properties;
+mod resolve;
+pub mod tables;
+#[cfg(test)]
+mod testing;
+mod view;
+mod writer;
+
+pub use catalog::{Catalog, CatalogOptions, METADATA_CACHE_BYTES_DEFAULT};
+pub use commit::{TABLES_PER_COMMIT_MAX, TableCommit};
+pub use ctx::OpCtx;
+pub use information::{VisibleTables, visible_tables};
+pub use policy_schema::policy_schema;
+pub use view::SnapshotsMode;

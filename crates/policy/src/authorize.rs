@@ -8,9 +8,9 @@ use std::{
 use polder_types::{Error, ErrorKind, Namespace, Principal, Subject, WarehouseName};
 
 use crate::{
-    Action, Effect, ListPermit, NamespaceRef, ObligationMode, Permit, PolicySnapshot, Privilege, Resource, Securable,
-    SecurableName, Visibility,
-    decide::{Held, conclude, denies, held},
+    Action, Effect, Grant, ListPermit, NamespaceRef, ObligationMode, Permit, PolicySnapshot, Privilege, Resource,
+    Securable, SecurableName, Visibility,
+    decide::{Held, conclude, denies, held, opens, quarantine_holds},
     permit::Visible,
     privilege::Privileges,
 };
@@ -70,11 +70,12 @@ pub fn authorize<A: Action>(
         subject: <A::Resource as Resource>::SUBJECT,
         object: resource.display(),
     };
+    let held = held(snapshot, principal, resource).ok_or_else(|| denial(DenialReason::Invisible))?;
+    check_privilege::<A>(snapshot, held).map_err(denial)?;
+    // After the privilege: what the holder may not know must look absent to each of its credentials (R22).
     if !principal.scopes.allows(A::SCOPE) {
         return Err(denial(DenialReason::Scope));
     }
-    let held = held(snapshot, principal, resource);
-    check_privilege::<A>(snapshot, held).map_err(denial)?;
     let obligations = match resource.as_table() {
         Some(table) if A::OBLIGATIONS != ObligationMode::Indifferent && !held.holds(Privilege::ReadUnrestricted) => {
             snapshot.obligations(principal, table)
@@ -121,7 +122,8 @@ pub fn authorize_list<A: Action<Resource = NamespaceRef>>(
     resource: &NamespaceRef,
 ) -> Result<ListPermit<A>, Denial> {
     let permit = authorize(snapshot, principal, action, resource)?;
-    let visibility = visibility(snapshot, principal, resource, &resource.warehouse.name, Some(&resource.name));
+    let mut visibility = visibility(snapshot, principal, resource, &resource.warehouse.name, Some(&resource.name));
+    visibility.hide_quarantined = quarantine_holds(snapshot, principal, resource);
     Ok(ListPermit::new(permit, visibility))
 }
 
@@ -141,6 +143,9 @@ pub fn authorize_root_list<A: Action<Resource = crate::WarehouseRef>>(
 }
 
 /// What of a container's children the principal may know: the set form of [`held`] for every child.
+///
+/// Privileges of different grants add up by id; a denied name hides whatever carries it beyond the ids that its
+/// grant is bound to (the store binds each new bearer of the name in the same transaction).
 fn visibility<R: Resource>(
     snapshot: &PolicySnapshot,
     principal: &Principal,
@@ -151,49 +156,42 @@ fn visibility<R: Resource>(
     let (chain, names) = (container.chain(), container.names());
     let mut base = Tally::default();
     let mut children: BTreeMap<Securable, Tally> = BTreeMap::new();
-    let mut named: BTreeMap<SecurableName, Privileges> = BTreeMap::new();
-    for grant in snapshot.grants(principal) {
-        match grant.effect {
-            Effect::Allow if chain.contains(&grant.on) => base.allowed = base.allowed.with(grant.privilege),
-            Effect::Allow => {
-                for id in &grant.within {
-                    children.entry(*id).or_default().known_inside |= grant.privilege.is_data();
-                }
-                let child = children.entry(grant.on).or_default();
-                child.allowed = child.allowed.with(grant.privilege);
-            }
-            Effect::Deny if denies(grant, &chain, &names) => base.denied = base.denied.with(grant.privilege),
-            Effect::Deny => {
-                for id in grant.also_on.iter().chain([&grant.on]) {
-                    let child = children.entry(*id).or_default();
-                    child.denied = child.denied.with(grant.privilege);
-                }
-                if let Some(name) = &grant.name {
-                    let denied = named.entry(name.clone()).or_default();
-                    *denied = denied.with(grant.privilege);
-                }
-            }
+    let mut named: BTreeMap<&SecurableName, (Privileges, BTreeSet<Securable>)> = BTreeMap::new();
+    let denials: Vec<&Grant> = snapshot.grants(principal).filter(|g| g.effect == Effect::Deny).collect();
+    for grant in snapshot.grants(principal).filter(|g| g.effect == Effect::Allow) {
+        if chain.contains(&grant.on) {
+            base.allowed = base.allowed.with(grant.privilege);
+            continue;
+        }
+        if opens(grant, &denials) {
+            grant.within.iter().for_each(|id| children.entry(*id).or_default().known_inside = true);
+        }
+        let child = children.entry(grant.on).or_default();
+        child.allowed = child.allowed.with(grant.privilege);
+    }
+    for grant in denials {
+        if denies(grant, &chain, &names) {
+            base.denied = base.denied.with(grant.privilege);
+            continue;
+        }
+        let ids = grant.also_on.iter().chain([&grant.on]).copied();
+        for id in ids.clone() {
+            let child = children.entry(id).or_default();
+            child.denied = child.denied.with(grant.privilege);
+        }
+        if let Some(name) = &grant.name {
+            let (denied, bound) = named.entry(name).or_default();
+            *denied = denied.with(grant.privilege);
+            bound.extend(ids);
         }
     }
     let mut shown = Visibility::split(base, &children);
-    for (name, denied) in named {
-        if base.conclude_with(Tally { denied, ..Tally::default() }) {
-            continue;
-        }
-        match name {
-            SecurableName::Table(name) if &name.warehouse == warehouse && Some(&name.ident.namespace) == namespace => {
-                shown.denied_table_names.insert(name.ident.name);
-            }
-            SecurableName::Namespace(of, name) if &of == warehouse && name.parent().as_ref() == namespace => {
-                shown.denied_namespace_names.insert(name.leaf().to_owned());
-            }
-            _ => {}
+    for (name, (denied, bound)) in named {
+        let shown_by_id = bound.iter().any(|id| children.get(id).is_some_and(|child| base.conclude_with(*child)));
+        if !shown_by_id && !base.conclude_with(Tally { denied, ..Tally::default() }) {
+            shown.hide_name(name, warehouse, namespace);
         }
     }
-    shown.hide_quarantined = namespace.is_some_and(|namespace| {
-        snapshot.restricted_in_namespace(principal, warehouse, namespace)
-            && !held(snapshot, principal, container).holds(Privilege::ReadUnrestricted)
-    });
     shown
 }
 
@@ -235,6 +233,19 @@ impl Visibility {
             hide_quarantined: false,
         }
     }
+
+    /// Hides a name if it is a child's.
+    fn hide_name(&mut self, name: &SecurableName, warehouse: &WarehouseName, namespace: Option<&Namespace>) {
+        match name {
+            SecurableName::Table(name) if &name.warehouse == warehouse && Some(&name.ident.namespace) == namespace => {
+                self.denied_table_names.insert(name.ident.name.clone());
+            }
+            SecurableName::Namespace(of, name) if of == warehouse && name.parent().as_ref() == namespace => {
+                self.denied_namespace_names.insert(name.leaf().to_owned());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Says what the caller is told: 404 with the body of an absent object where it may not know that the object
@@ -264,3 +275,6 @@ pub fn denied(denial: &Denial) -> Error {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,19 @@
 //! From a policy as written to a typed rule, checked against the table's current schema.
 
-use polder_types::{Error, Subject};
+use polder_types::{Error, Subject, check_name};
 use serde_json::{Map, Value};
 
 use crate::{
-    ActionSpec, ColumnPath, ColumnSpec, Comparison, Field, FieldType, Literal, Mask, MaskSpec, Operand, PolicySpec,
-    Predicate, Primitive, Rule, Schema,
+    ActionSpec, ColumnPath, ColumnSpec, Comparison, Field, FieldType, Literal, Mask, MaskAction, MaskSpec, Operand,
+    PolicySpec, Predicate, Primitive, Rule, Schema,
 };
 
 /// Most nodes of one predicate.
 const PREDICATE_NODES_MAX: usize = 1_000;
-/// Most levels of one predicate or mask choice.
+/// Most levels of one predicate.
 const DEPTH_MAX: usize = 32;
+/// Most levels of choices in one mask; each level doubles what the engine evaluates where it is unknown.
+const CHOICE_DEPTH_MAX: usize = 8;
 /// Most values of one `in`.
 const IN_VALUES_MAX: usize = 10_000;
 
@@ -19,8 +21,13 @@ const IN_VALUES_MAX: usize = 10_000;
 ///
 /// # Errors
 /// `Invalid` if it is none or several of row filter, mask and hidden column, names an unknown column, compares
-/// a column with a value of another type, or uses a mask that the type does not have.
+/// a column with a value of another type, uses a mask that the type does not have, applies to nobody, or holds a
+/// key that means nothing.
 pub fn compile(spec: &PolicySpec, schema: &Schema) -> Result<Rule, Error> {
+    check_name(&spec.name).map_err(|error| error.about(Subject::Policy))?;
+    if spec.applies_to.as_ref().is_some_and(Vec::is_empty) {
+        return Err(bad("`applies_to` names no role; leave it out to mean everyone"));
+    }
     let mut compiler = Compiler { schema, nodes: 0 };
     match (&spec.row_filter, &spec.mask, &spec.hide_column) {
         (Some(filter), None, None) => Ok(Rule::RowFilter(compiler.predicate(filter, 0)?)),
@@ -28,8 +35,8 @@ pub fn compile(spec: &PolicySpec, schema: &Schema) -> Result<Rule, Error> {
             let (column, field) = compiler.column_spec(&mask.column)?;
             refuse_inside_map_key(schema, &column)?;
             let compiled = compiler.mask(&mask.mask, field, 0)?;
-            if compiled == Mask::Show {
-                return Err(bad("`show` alone is no mask; use it inside a choice"));
+            if compiled.shows_all() {
+                return Err(bad("`show` alone is no mask; another branch of its choice must mask"));
             }
             Ok(Rule::Mask { column, mask: compiled })
         }
@@ -87,8 +94,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn mask(&mut self, spec: &MaskSpec, field: &Field, depth: usize) -> Result<Mask, Error> {
-        if depth > DEPTH_MAX {
-            return Err(bad("the mask is nested too deeply"));
+        if depth > CHOICE_DEPTH_MAX {
+            return Err(bad(format!("a mask has at most {CHOICE_DEPTH_MAX} levels of choices")));
         }
         let ty = match &field.ty {
             FieldType::Primitive(primitive) => *primitive,
@@ -97,12 +104,14 @@ impl<'a> Compiler<'a> {
         match spec {
             MaskSpec::Action { action: ActionSpec::Show(_) } => Ok(Mask::Show),
             MaskSpec::Action { action: ActionSpec::Mask(action) } => {
-                let nested = !matches!(field.ty, FieldType::Primitive(_));
-                let defined = action.applies_to(ty) || (nested && *action == crate::MaskAction::MaskToFixedValue);
+                let defined = match action {
+                    MaskAction::MaskToFixedValue => field.has_fixed_value(),
+                    other => other.applies_to(ty),
+                };
                 if !defined {
                     return Err(bad(format!("`{}` is not defined for the type of the column", action.as_str())));
                 }
-                if *action == crate::MaskAction::ReplaceWithNull && field.required {
+                if *action == MaskAction::ReplaceWithNull && field.required {
                     return Err(bad("`replace-with-null` needs an optional column"));
                 }
                 Ok(Mask::Action(*action))
@@ -128,6 +137,7 @@ impl<'a> Compiler<'a> {
             _ => return Err(bad("a predicate is `true`, `false` or an object with `type`")),
         };
         let kind = node.get("type").and_then(Value::as_str).ok_or_else(|| bad("a predicate has a `type`"))?;
+        check_keys(kind, node)?;
         let mut child = |key: &str| {
             let inner = node.get(key).ok_or_else(|| bad(format!("`{kind}` needs `{key}`")))?;
             self.predicate(inner, depth + 1)
@@ -182,6 +192,22 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// Refuses keys that mean nothing: a misspelt one would otherwise change what the policy says.
+fn check_keys(kind: &str, node: &Map<String, Value>) -> Result<(), Error> {
+    let known: &[&str] = match kind {
+        "true" | "false" => &[],
+        "and" | "or" => &["left", "right"],
+        "not" => &["child"],
+        "is-null" | "not-null" => &["term"],
+        "in" | "not-in" => &["term", "values", "attribute"],
+        _ => &["term", "value", "attribute"],
+    };
+    match node.keys().find(|key| *key != "type" && !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(bad(format!("`{kind}` has no `{key}`"))),
+    }
+}
+
 fn operand(node: &Map<String, Value>, ty: Primitive) -> Result<Operand, Error> {
     match (node.get("value"), node.get("attribute")) {
         (Some(value), None) => Ok(Operand::Literal(literal(value, ty)?)),
@@ -211,11 +237,10 @@ fn attribute(name: &str, ty: Primitive) -> Result<Operand, Error> {
 fn literal(value: &Value, ty: Primitive) -> Result<Literal, Error> {
     let parsed = match (ty, value) {
         (Primitive::Boolean, Value::Bool(value)) => Some(Literal::Bool(*value)),
-        (Primitive::Int, Value::Number(n)) => n.as_i64().filter(|v| i32::try_from(*v).is_ok()).map(Literal::Long),
-        (Primitive::Long, Value::Number(n)) => n.as_i64().map(Literal::Long),
-        (Primitive::Float | Primitive::Double, Value::Number(n)) => {
-            n.as_f64().filter(|v| !v.is_nan()).map(Literal::Double)
-        }
+        (Primitive::Int | Primitive::Long, Value::Number(n)) => n.as_i64().map(Literal::Long),
+        (Primitive::Double, Value::Number(n)) => n.as_f64().map(double),
+        // The nearest `float`, as every engine compares it.
+        (Primitive::Float, Value::Number(n)) => n.as_f64().map(|v| double(f64::from(v as f32))),
         (Primitive::Decimal { scale, .. }, Value::String(text)) => decimal(text, scale),
         (Primitive::Date, Value::String(text)) => crate::schema::parse_date(text).map(Literal::Date),
         (Primitive::Time, Value::String(text)) => crate::schema::parse_time(text).map(Literal::Time),
@@ -229,7 +254,12 @@ fn literal(value: &Value, ty: Primitive) -> Result<Literal, Error> {
         (Primitive::Uuid, Value::String(text)) => text.parse().ok().map(Literal::Uuid),
         _ => None,
     };
-    parsed.ok_or_else(|| bad("the value does not fit the type of the column"))
+    parsed.filter(|literal| literal.fits(ty)).ok_or_else(|| bad("the value does not fit the type of the column"))
+}
+
+/// A double with one zero: `-0.0` would equal no ordinary zero in the total order.
+fn double(value: f64) -> Literal {
+    Literal::Double(value + 0.0)
 }
 
 fn decimal(text: &str, scale: i8) -> Option<Literal> {
@@ -246,3 +276,6 @@ fn decimal(text: &str, scale: i8) -> Option<Literal> {
     let unscaled: i128 = format!("{whole}{fraction:0<places$}").parse().ok()?;
     Some(Literal::Decimal { unscaled: sign * unscaled, scale })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 use polder_types::Principal;
 
-use crate::{Effect, Grant, PolicySnapshot, Privilege, Resource, Securable, SecurableName, privilege::Privileges};
+use crate::{
+    Effect, Grant, NamespaceRef, PolicySnapshot, Privilege, Resource, Securable, SecurableName, privilege::Privileges,
+};
 
 /// What a principal holds on one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,49 +22,54 @@ impl Held {
     pub(crate) fn may_know(self) -> bool {
         self.visible
     }
+
+    /// The same without knowing the object: only administration is left.
+    fn unseen(self) -> Self {
+        Self { effective: self.effective.without_data(), visible: false }
+    }
 }
 
-/// Computes what `principal` holds on `resource`. A resource of another tenant is unknown, whatever the grants.
-pub(crate) fn held<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> Held {
-    let nothing = Held { effective: Privileges::default(), visible: false };
+/// Computes what `principal` holds on `resource`. `None` for a resource of another tenant, whatever the grants.
+pub(crate) fn held<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> Option<Held> {
     if &principal.tenant != resource.tenant() || snapshot.tenant() != resource.tenant() {
-        return nothing; // SECURITY: the tenant is part of every decision (R17)
-    }
-    if let Some(table) = resource.as_table()
-        && table.quarantined
-        && snapshot.restricted_in_namespace(principal, &table.namespace.warehouse.name, &table.namespace.name)
-        && !reads_unrestricted(snapshot, principal, resource)
-    {
-        return nothing;
+        return None; // SECURITY: the tenant is part of every decision (R17)
     }
     let (chain, names) = (resource.chain(), resource.names());
-    let own = chain.first().copied();
-    let (mut allowed, mut denied, mut known_inside) = (Privileges::default(), Privileges::default(), false);
-    for grant in snapshot.grants(principal) {
-        match grant.effect {
-            Effect::Allow if chain.contains(&grant.on) => allowed = allowed.with(grant.privilege),
-            Effect::Allow => {
-                known_inside |= grant.privilege.is_data() && own.is_some_and(|own| grant.within.contains(&own));
-            }
-            Effect::Deny if denies(grant, &chain, &names) => denied = denied.with(grant.privilege),
-            Effect::Deny => {}
+    let own = chain.first();
+    let denials: Vec<&Grant> = snapshot.grants(principal).filter(|g| g.effect == Effect::Deny).collect();
+    let (mut allowed, mut known_inside) = (Privileges::default(), false);
+    for grant in snapshot.grants(principal).filter(|g| g.effect == Effect::Allow) {
+        if chain.contains(&grant.on) {
+            allowed = allowed.with(grant.privilege);
+        } else if !known_inside && own.is_some_and(|own| grant.within.contains(own)) {
+            known_inside = opens(grant, &denials);
         }
     }
-    conclude(allowed, denied, known_inside)
+    let denied = denials
+        .into_iter()
+        .filter(|grant| denies(grant, &chain, &names))
+        .fold(Privileges::default(), |denied, grant| denied.with(grant.privilege));
+    let held = conclude(allowed, denied, known_inside);
+    let quarantined =
+        resource.as_table().is_some_and(|t| t.quarantined && quarantine_holds(snapshot, principal, &t.namespace));
+    Some(if quarantined { held.unseen() } else { held })
 }
 
-/// True if the principal is exempt from restrictions on the resource.
-fn reads_unrestricted<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
-    let (chain, names) = (resource.chain(), resource.names());
-    let mut allowed = false;
-    for grant in snapshot.grants(principal).filter(|g| g.privilege == Privilege::ReadUnrestricted) {
-        match grant.effect {
-            Effect::Allow => allowed |= chain.contains(&grant.on),
-            Effect::Deny if denies(grant, &chain, &names) => return false,
-            Effect::Deny => {}
-        }
-    }
-    allowed
+/// True if quarantined tables of the namespace do not exist for the principal: a restriction stands there for it,
+/// and it is not exempt in the whole namespace (a table's own exemption counts once the table is released).
+pub(crate) fn quarantine_holds(snapshot: &PolicySnapshot, principal: &Principal, namespace: &NamespaceRef) -> bool {
+    snapshot.restricted_in_namespace(principal, &namespace.warehouse.name, &namespace.name)
+        && !held(snapshot, principal, namespace).is_some_and(|held| held.holds(Privilege::ReadUnrestricted))
+}
+
+/// True if an allow on an object lets its containers be known: it is on data, and no denial takes it away again.
+pub(crate) fn opens(allow: &Grant, denials: &[&Grant]) -> bool {
+    let on_the_way = |id: &Securable| *id == allow.on || allow.within.contains(id);
+    allow.privilege.is_data()
+        && !denials
+            .iter()
+            .filter(|deny| deny.privilege == Privilege::List || deny.privilege == allow.privilege)
+            .any(|deny| on_the_way(&deny.on) || deny.also_on.iter().any(on_the_way))
 }
 
 pub(crate) fn denies(grant: &Grant, chain: &[Securable], names: &[SecurableName]) -> bool {
@@ -83,3 +90,6 @@ pub(crate) fn conclude(allowed: Privileges, denied: Privileges, known_inside: bo
     }
     Held { effective, visible }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,10 @@ mod restriction;
 mod schema;
 mod snapshot;
 mod spec;
+mod words;
+
+#[cfg(test)]
+mod fixture;
 
 pub use action::{Action, AuditClass, ObligationMode, actions};
 pub use authorize::{Denial, DenialReason, authorize, authorize_list, authorize_root_list, denied};
@@ -32,4 +36,4 @@ pub use resource::{NamespaceRef, Resource, TableRef, TenantRef, WarehouseRef};
 pub use restriction::{Applied, Audience, ColumnPath, Obligations, Restriction, Rule};
 pub use schema::{Field, FieldType, Primitive, Schema};
 pub use snapshot::{KeyRecord, PolicySnapshot, PrincipalRecord, RoleRecord, SnapshotParts};
-pub use spec::{ActionSpec, ColumnMaskSpec, ColumnSpec, MaskSpec, PolicySpec, TableSpec};
+pub use spec::{ActionSpec, ColumnMaskSpec, ColumnSpec, MaskSpec, PolicySpec, Show, TableSpec};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Applied, BoundMask, BoundPredicate, ColumnPath, Field, FieldPredicate, FieldType, Mask, MaskAction, Obligations,
+    Applied, BoundMask, BoundPredicate, ColumnPath, Field, FieldPredicate, FieldType, MaskAction, Obligations,
     Predicate, Primitive, Rule, Schema,
 };
 
@@ -24,78 +24,44 @@ pub enum FieldRule {
 pub struct TablePolicy {
     /// The row filter; only rows where it is true exist.
     pub filter: FieldPredicate,
-    /// The fields that are not shown as they are. No field and its own descendant at once.
+    /// The fields that are not shown as they are. No field and its own descendant at once, no map key, and nothing
+    /// hidden inside a list or map.
     pub fields: BTreeMap<i32, FieldRule>,
 }
 
 /// Lowers obligations onto a schema (of the current or of an older snapshot).
 ///
 /// A filter whose column is not there lets nothing through; a filter or mask whose column may be one of several
-/// fields (dropped and added again) holds for all of them.
+/// fields (dropped and added again) holds for all of them. A mask that the field's type does not have (any more)
+/// becomes null, a fixed value, or else hides the field.
 #[must_use]
 pub fn lower(obligations: &Obligations, schema: &Schema) -> TablePolicy {
     let mut filters = Vec::new();
-    let mut fields: BTreeMap<i32, FieldRule> = BTreeMap::new();
+    let mut wanted = Wanted::default();
     for applied in &obligations.applied {
         match &applied.rule {
             Rule::RowFilter(predicate) => filters.push(lower_filter(applied, predicate, obligations, schema)),
             Rule::Hide { column } => {
-                for id in candidates(applied, column, schema) {
-                    fields.insert(id, FieldRule::Hide);
-                }
+                let paths = candidates(applied, column, schema).into_iter().map(|id| schema.path_to(id));
+                wanted.hidden.extend(paths.filter_map(|path| hideable(&path)));
             }
             Rule::Mask { column, mask } => {
                 for id in candidates(applied, column, schema) {
-                    let Some(field) = schema.field(id) else { continue };
-                    let resolve = |path: &ColumnPath| single(&candidates(applied, path, schema));
-                    let bound = mask.bind(&obligations.attributes, &resolve, field.required);
-                    let bound = if fits(mask, &bound, field) { bound } else { strictest(field.required) };
-                    add_mask(&mut fields, id, bound, field.required);
+                    let Some(field) = maskable(&schema.path_to(id)) else { continue };
+                    let bind = |when: &Predicate| lower_condition(applied, when, obligations, schema);
+                    let bound = mask.bind(&bind, field.required);
+                    let before = wanted.masks.remove(&field.id).unwrap_or(BoundMask::Show);
+                    wanted.masks.insert(field.id, before.join(bound, field.required));
                 }
             }
         }
     }
-    remove_covered(&mut fields, schema);
     let filter = match filters.len() {
         0 => BoundPredicate::True,
         1 => filters.pop().unwrap_or(BoundPredicate::False),
         _ => BoundPredicate::And(filters),
     };
-    TablePolicy { filter, fields }
-}
-
-fn strictest(required: bool) -> BoundMask {
-    BoundMask::Action(if required { MaskAction::MaskToFixedValue } else { MaskAction::ReplaceWithNull })
-}
-
-fn add_mask(fields: &mut BTreeMap<i32, FieldRule>, id: i32, mask: BoundMask, required: bool) {
-    let joined = match fields.remove(&id) {
-        None => FieldRule::Mask(mask),
-        Some(FieldRule::Hide) => FieldRule::Hide,
-        Some(FieldRule::Mask(other)) => FieldRule::Mask(other.join(mask, required)),
-    };
-    fields.insert(id, joined);
-}
-
-/// True if the mask can be applied to the field as it is now; its type may have changed since.
-fn fits(mask: &Mask, bound: &BoundMask, field: &Field) -> bool {
-    let primitive = match &field.ty {
-        FieldType::Primitive(primitive) => Some(*primitive),
-        _ => None,
-    };
-    match (mask, bound) {
-        (_, BoundMask::Show) => true,
-        (_, BoundMask::Action(action)) => match primitive {
-            Some(ty) => action.applies_to(ty) && !(field.required && *action == MaskAction::ReplaceWithNull),
-            None => {
-                *action == MaskAction::MaskToFixedValue || (*action == MaskAction::ReplaceWithNull && !field.required)
-            }
-        },
-        (_, BoundMask::Static(literal)) => primitive.is_some_and(|ty| literal.fits(ty)),
-        (mask, BoundMask::Choice { then, otherwise, unknown, .. }) => {
-            fits(mask, then, field) && fits(mask, otherwise, field) && fits(mask, unknown, field)
-        }
-    }
+    TablePolicy { filter, fields: schema.fields.iter().flat_map(|field| wanted.settle(field)).collect() }
 }
 
 /// The fields of the schema that a column path stands for: those bound to it by id, and the one of that name.
@@ -106,8 +72,87 @@ fn candidates(applied: &Applied, path: &ColumnPath, schema: &Schema) -> BTreeSet
     ids
 }
 
-fn single(ids: &BTreeSet<i32>) -> Option<i32> {
-    if ids.len() == 1 { ids.first().copied() } else { None }
+/// The field to hide: inside a list or map only the whole list or map can vanish.
+fn hideable(path: &[&Field]) -> Option<i32> {
+    let container = path.iter().find(|field| matches!(field.ty, FieldType::List(_) | FieldType::Map(..)));
+    container.or(path.last()).map(|field| field.id)
+}
+
+/// The field to mask: instead of a map's key (entries could merge) the whole map.
+fn maskable<'a>(path: &[&'a Field]) -> Option<&'a Field> {
+    let inside_key = path.windows(2).find_map(|pair| match pair {
+        [map, key] if matches!(&map.ty, FieldType::Map(k, _) if k.id == key.id) => Some(*map),
+        _ => None,
+    });
+    inside_key.or(path.last().copied())
+}
+
+/// What the rules ask for, before fields and their descendants are settled.
+#[derive(Default)]
+struct Wanted {
+    hidden: BTreeSet<i32>,
+    masks: BTreeMap<i32, BoundMask>,
+}
+
+impl Wanted {
+    /// The rules of a field and its descendants, at most one on each way down: hidden beats all, and a parent's
+    /// mask beats its children's.
+    fn settle(&self, field: &Field) -> BTreeMap<i32, FieldRule> {
+        let only = |rule| BTreeMap::from([(field.id, rule)]);
+        if self.hidden.contains(&field.id) {
+            return only(FieldRule::Hide);
+        }
+        let below: BTreeMap<i32, FieldRule> = field.children().flat_map(|child| self.settle(child)).collect();
+        match self.masks.get(&field.id) {
+            None | Some(BoundMask::Show) => below,
+            // SECURITY: one rule must stand for parent and child, so it shows nothing that either would not: a
+            // masked parent would still name its hidden child, and where its mask shows it would show the child.
+            Some(_) if below.values().any(|rule| *rule == FieldRule::Hide) => only(FieldRule::Hide),
+            Some(mask) if fits(mask, field) && (below.is_empty() || !mask.may_show()) => {
+                only(FieldRule::Mask(mask.clone()))
+            }
+            Some(_) => only(strictest(field)),
+        }
+    }
+}
+
+fn strictest(field: &Field) -> FieldRule {
+    if field.required && !field.has_fixed_value() {
+        return FieldRule::Hide;
+    }
+    FieldRule::Mask(BoundMask::strictest(field.required))
+}
+
+/// True if the mask can be applied to the field as it is now; its type may have changed since.
+fn fits(mask: &BoundMask, field: &Field) -> bool {
+    let primitive = match &field.ty {
+        FieldType::Primitive(primitive) => Some(*primitive),
+        _ => None,
+    };
+    match mask {
+        BoundMask::Show => true,
+        BoundMask::Action(MaskAction::ReplaceWithNull) => !field.required,
+        BoundMask::Action(MaskAction::MaskToFixedValue) => field.has_fixed_value(),
+        BoundMask::Action(action) => primitive.is_some_and(|ty| action.applies_to(ty)),
+        BoundMask::Static(literal) => primitive.is_some_and(|ty| literal.fits(ty)),
+        BoundMask::Choice { then, otherwise, unknown, .. } => {
+            fits(then, field) && fits(otherwise, field) && fits(unknown, field)
+        }
+    }
+}
+
+/// A choice's condition; `None` if it cannot be known which values it compares.
+fn lower_condition(
+    applied: &Applied,
+    when: &Predicate,
+    obligations: &Obligations,
+    schema: &Schema,
+) -> Option<FieldPredicate> {
+    let single = |path: &ColumnPath| {
+        let ids = candidates(applied, path, schema);
+        ids.first().copied().filter(|_| ids.len() == 1)
+    };
+    when.bind(&obligations.attributes)?.map_columns(&single).filter(|bound| literals_fit(bound, schema))
 }
 
 fn lower_filter(
@@ -125,16 +170,12 @@ fn lower_filter(
         if ids.is_empty() || choices.len() * ids.len() > COMBINATIONS_MAX {
             return BoundPredicate::False;
         }
-        choices = choices
-            .iter()
-            .flat_map(|chosen| {
-                ids.iter().map(|id| {
-                    let mut chosen = chosen.clone();
-                    chosen.insert(column.clone(), *id);
-                    chosen
-                })
-            })
-            .collect();
+        let with = |chosen: &BTreeMap<ColumnPath, i32>, id| {
+            let mut chosen = chosen.clone();
+            chosen.insert(column.clone(), id);
+            chosen
+        };
+        choices = choices.iter().flat_map(|chosen| ids.iter().map(|id| with(chosen, *id))).collect();
     }
     let mut lowered: Vec<FieldPredicate> = choices
         .iter()
@@ -144,9 +185,9 @@ fn lower_filter(
     if lowered.len() == 1 { lowered.pop().unwrap_or(BoundPredicate::False) } else { BoundPredicate::And(lowered) }
 }
 
-/// A column may have been promoted (int → long) or replaced by one of another type since the policy was made.
+/// A column may have been replaced by one of another type, or moved into a list, since the policy was made.
 fn literals_fit(predicate: &FieldPredicate, schema: &Schema) -> bool {
-    let primitive = |id: &i32| match schema.field(*id).map(|f| &f.ty) {
+    let primitive = |id: &i32| match schema.row_field(*id).map(|f| &f.ty) {
         Some(FieldType::Primitive(primitive)) => Some(*primitive),
         _ => None,
     };
@@ -163,14 +204,5 @@ fn literals_fit(predicate: &FieldPredicate, schema: &Schema) -> bool {
     }
 }
 
-/// A parent's rule beats its children's; hidden beats all.
-fn remove_covered(fields: &mut BTreeMap<i32, FieldRule>, schema: &Schema) {
-    fn walk(field: &Field, covered: bool, fields: &mut BTreeMap<i32, FieldRule>) {
-        if covered {
-            fields.remove(&field.id);
-        }
-        let covers = covered || fields.contains_key(&field.id);
-        field.children().for_each(|child| walk(child, covers, fields));
-    }
-    schema.fields.iter().for_each(|field| walk(field, false, fields));
-}
+#[cfg(test)]
+mod tests;

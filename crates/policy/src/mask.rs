@@ -1,26 +1,29 @@
 //! Masks: the nine Iceberg column actions, a static value, and choices between masks by predicate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use polder_types::Attribute;
 use serde::{Deserialize, Serialize};
 
-use crate::{BoundPredicate, ColumnPath, Literal, Predicate, Primitive};
+use crate::{BoundPredicate, ColumnPath, FieldPredicate, Literal, Predicate, Primitive};
+
+/// Most nodes of one field's mask after binding and joining; a larger one becomes the strictest mask. Joins copy
+/// their branches, so without a bound they grow exponentially.
+const NODES_MAX: usize = 50_000;
 
 /// What a column shows instead of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MaskAction {
-    /// Strings: digits become `n`, other characters `x`, but `( ) , . - @` stay.
+    /// Strings, by code point: `0`–`9` become `n`, `( ) , . - @` stay, everything else becomes `x`.
     MaskAlphanum,
-    /// A fixed value of the type, for nulls too.
+    /// A fixed value of the type ([`Primitive::fixed_value`]), for nulls too. All others keep a null.
     MaskToFixedValue,
     /// Null. Optional fields only.
     ReplaceWithNull,
-    /// Strings: the first four code points stay; four or fewer stay unchanged.
+    /// Strings: the first four code points stay (four or fewer are unchanged), the rest as `mask-alphanum`.
     #[serde(rename = "show-first-4")]
     ShowFirst4,
-    /// Strings: the last four code points stay.
+    /// Strings: the last four code points stay (four or fewer are unchanged), the rest as `mask-alphanum`.
     #[serde(rename = "show-last-4")]
     ShowLast4,
     /// Dates and timestamps: the start of the year, UTC.
@@ -133,32 +136,31 @@ impl Mask {
         }
     }
 
-    /// Binds attributes and columns. A choice whose predicate cannot be bound (missing attribute, column that is
-    /// not there once) is unknown for every row: it becomes the join of its branches.
-    pub(crate) fn bind(
-        &self,
-        attributes: &BTreeMap<String, Attribute>,
-        resolve: &impl Fn(&ColumnPath) -> Option<i32>,
-        required: bool,
-    ) -> BoundMask {
+    /// Binds choices with `bind`. One that it cannot bind (missing attribute, column that is not there once) is
+    /// unknown for every row: the choice becomes the join of its branches.
+    pub(crate) fn bind(&self, bind: &impl Fn(&Predicate) -> Option<FieldPredicate>, required: bool) -> BoundMask {
         match self {
             Self::Show => BoundMask::Show,
             Self::Action(action) => BoundMask::Action(*action),
             Self::Static(literal) => BoundMask::Static(literal.clone()),
             Self::Choice { when, then, otherwise } => {
-                let then = then.bind(attributes, resolve, required);
-                let otherwise = otherwise.bind(attributes, resolve, required);
+                let then = then.bind(bind, required);
+                let otherwise = otherwise.bind(bind, required);
                 let unknown = then.clone().join(otherwise.clone(), required);
-                match when.bind(attributes).and_then(|bound| bound.map_columns(&|path| resolve(path))) {
-                    Some(when) => BoundMask::Choice {
-                        when,
-                        then: Box::new(then),
-                        otherwise: Box::new(otherwise),
-                        unknown: Box::new(unknown),
-                    },
+                match bind(when) {
+                    Some(when) => BoundMask::choice(when, [then, otherwise, unknown], required),
                     None => unknown,
                 }
             }
+        }
+    }
+
+    /// True if no branch masks anything.
+    pub(crate) fn shows_all(&self) -> bool {
+        match self {
+            Self::Show => true,
+            Self::Choice { then, otherwise, .. } => then.shows_all() && otherwise.shows_all(),
+            Self::Action(_) | Self::Static(_) => false,
         }
     }
 }
@@ -168,18 +170,57 @@ impl<C: Clone + PartialEq> BoundMask<C> {
     /// become null where the field may be null and a fixed value where not; choices join branch by branch.
     #[must_use]
     pub fn join(self, other: Self, required: bool) -> Self {
-        let strictest = Self::Action(if required { MaskAction::MaskToFixedValue } else { MaskAction::ReplaceWithNull });
+        let strictest = Self::strictest(required);
         match (self, other) {
             (Self::Show, mask) | (mask, Self::Show) => mask,
             (left, right) if left == right => left,
+            
             (Self::Choice { when, then, otherwise, unknown }, mask)
-            | (mask, Self::Choice { when, then, otherwise, unknown }) => Self::Choice {
-                when,
-                then: Box::new(then.join(mask.clone(), required)),
-                otherwise: Box::new(otherwise.join(mask.clone(), required)),
-                unknown: Box::new(unknown.join(mask, required)),
-            },
+            | (mask, Self::Choice { when, then, otherwise, unknown }) => {
+                let branches = [then, otherwise, unknown].map(|branch| branch.join(mask.clone(), required));
+                Self::choice(when, branches, required)
+            }
             _ => strictest,
         }
     }
+
+    /// The mask that shows least.
+    pub(crate) fn strictest(required: bool) -> Self {
+        Self::Action(if required { MaskAction::MaskToFixedValue } else { MaskAction::ReplaceWithNull })
+    }
+
+    /// True if it shows the value itself for some rows.
+    #[must_use]
+    pub fn may_show(&self) -> bool {
+        match self {
+            Self::Show => true,
+            Self::Choice { then, otherwise, unknown, .. } => {
+                then.may_show() || otherwise.may_show() || unknown.may_show()
+            }
+            Self::Action(_) | Self::Static(_) => false,
+        }
+    }
+
+    /// A choice in its shortest form: `[then, otherwise, unknown]` that are all equal need no predicate.
+    fn choice(when: BoundPredicate<C>, [then, otherwise, unknown]: [Self; 3], required: bool) -> Self {
+        if then == otherwise && then == unknown {
+            return then;
+        }
+        if when.size() + then.size() + otherwise.size() + unknown.size() > NODES_MAX {
+            return Self::strictest(required);
+        }
+        Self::Choice { when, then: Box::new(then), otherwise: Box::new(otherwise), unknown: Box::new(unknown) }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Choice { when, then, otherwise, unknown } => {
+                1 + when.size() + then.size() + otherwise.size() + unknown.size()
+            }
+            _ => 1,
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

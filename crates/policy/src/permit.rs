@@ -7,6 +7,27 @@ use polder_types::{NamespaceId, PrincipalId, RelationId, TenantId};
 use crate::{Action, Obligations};
 
 /// Proof that `principal` may do `A` to `resource`, as of policy `version`.
+///
+/// Nobody outside of this crate can make one, and one for an action is none for another:
+/// ```compile_fail,E0451
+/// use polder_policy::{Permit, actions::DropTable};
+/// fn forge(of: &Permit<DropTable>) -> Permit<DropTable> {
+///     Permit { version: 1, ..of.clone() }
+/// }
+/// ```
+/// ```compile_fail,E0624
+/// use polder_policy::{Permit, TenantRef, actions::ManageTenants};
+/// fn forge(tenant: TenantRef, of: &Permit<ManageTenants>) -> Permit<ManageTenants> {
+///     Permit::new(tenant, of.tenant().clone(), (of.principal(), of.principal_name().clone()), 1, None)
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// use polder_policy::{Permit, actions::{DropTable, LoadTable}};
+/// fn drop_table(_permit: &Permit<DropTable>) {}
+/// fn load(permit: &Permit<LoadTable>) {
+///     drop_table(permit);
+/// }
+/// ```
 pub struct Permit<A: Action> {
     resource: A::Resource,
     tenant: TenantId,
@@ -86,6 +107,7 @@ impl<A: Action> Clone for Permit<A> {
     }
 }
 
+// The obligations stay out: they hold the policy's literals and the principal's attributes (A-002).
 impl<A: Action> std::fmt::Debug for Permit<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Permit<{}>({:?})", A::NAME, self.resource)
@@ -107,6 +129,20 @@ pub struct Visibility {
     pub hide_quarantined: bool,
 }
 
+impl Visibility {
+    /// Says whether a child table may be known: what the store's SQL must mean.
+    #[must_use]
+    pub fn shows_table(&self, id: RelationId, name: &str, quarantined: bool) -> bool {
+        self.tables.holds(&id) && !self.denied_table_names.contains(name) && !(quarantined && self.hide_quarantined)
+    }
+
+    /// Says whether a child namespace may be known, by its id and innermost level.
+    #[must_use]
+    pub fn shows_namespace(&self, id: NamespaceId, leaf: &str) -> bool {
+        self.namespaces.holds(&id) && !self.denied_namespace_names.contains(leaf)
+    }
+}
+
 /// A set of children, by what is cheaper to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Visible<T: Ord> {
@@ -116,7 +152,25 @@ pub enum Visible<T: Ord> {
     Only(BTreeSet<T>),
 }
 
+impl<T: Ord> Visible<T> {
+    /// True if the child is in the set.
+    #[must_use]
+    pub fn holds(&self, id: &T) -> bool {
+        match self {
+            Self::Except(ids) => !ids.contains(id),
+            Self::Only(ids) => ids.contains(id),
+        }
+    }
+}
+
 /// Proof that `principal` may list the children of `resource`, with what it may see of them.
+///
+/// ```compile_fail,E0624
+/// use polder_policy::{ListPermit, actions::ListTables};
+/// fn forge(of: &ListPermit<ListTables>) -> ListPermit<ListTables> {
+///     ListPermit::new(of.permit().clone(), of.visibility().clone())
+/// }
+/// ```
 pub struct ListPermit<A: Action> {
     permit: Permit<A>,
     visibility: Visibility,
@@ -139,3 +193,12 @@ impl<A: Action> ListPermit<A> {
         &self.visibility
     }
 }
+
+impl<A: Action> std::fmt::Debug for ListPermit<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "List{:?}", self.permit)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -36,8 +36,8 @@ pub enum Literal {
     Bool(bool),
     /// For `int` and `long`.
     Long(i64),
-    /// For `float` and `double`; never NaN.
-    Double(f64),
+    /// For `float` and `double`; always finite. Compared in IEEE 754's total order, as Iceberg orders doubles.
+    Double(#[serde(with = "double_text")] f64),
     /// For `decimal`: unscaled value as text (JSON numbers are too small) and scale.
     Decimal {
         /// The unscaled value.
@@ -58,6 +58,21 @@ pub enum Literal {
     Text(String),
     /// For `uuid`.
     Uuid(uuid::Uuid),
+}
+
+// As text: a JSON number does not come back bit by bit.
+mod double_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        let value: f64 = String::deserialize(deserializer)?.parse().map_err(D::Error::custom)?;
+        if value.is_finite() { Ok(value) } else { Err(D::Error::custom("not a finite number")) }
+    }
 }
 
 mod unscaled {
@@ -273,7 +288,17 @@ impl Operand {
 }
 
 impl<C> BoundPredicate<C> {
-    /// Replaces every column by a predicate-free column of another type; `None` where `map` gives none.
+    /// How many nodes and values it is made of.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => 1 + parts.iter().map(Self::size).sum::<usize>(),
+            Self::Not(inner) => 1 + inner.size(),
+            Self::In { literals, .. } => 1 + literals.len(),
+            _ => 1,
+        }
+    }
+
+    /// Names every column otherwise; `None` where `map` gives none.
     pub(crate) fn map_columns<D>(&self, map: &impl Fn(&C) -> Option<D>) -> Option<BoundPredicate<D>> {
         let all = |parts: &[Self]| parts.iter().map(|p| p.map_columns(map)).collect::<Option<Vec<_>>>();
         Some(match self {
@@ -308,14 +333,19 @@ impl<C> BoundPredicate<C> {
 }
 
 impl Literal {
-    /// True if the literal can be compared with a column of this type.
+    /// True if the literal is a value of this type, so that comparing and showing it can neither fail nor round.
     #[must_use]
     pub fn fits(&self, ty: Primitive) -> bool {
         match self {
             Self::Bool(_) => ty == Primitive::Boolean,
-            Self::Long(_) => matches!(ty, Primitive::Int | Primitive::Long),
-            Self::Double(_) => matches!(ty, Primitive::Float | Primitive::Double),
-            Self::Decimal { scale, .. } => matches!(ty, Primitive::Decimal { scale: s, .. } if s == *scale),
+            Self::Long(value) => ty == Primitive::Long || (ty == Primitive::Int && i32::try_from(*value).is_ok()),
+            Self::Double(value) => {
+                let exact = ty == Primitive::Double || (ty == Primitive::Float && f64::from(*value as f32) == *value);
+                exact && value.is_finite()
+            }
+            Self::Decimal { unscaled, scale } => {
+                matches!(ty, Primitive::Decimal { precision, scale: s } if s == *scale && digits(*unscaled) <= precision)
+            }
             Self::Date(_) => ty == Primitive::Date,
             Self::Time(_) => ty == Primitive::Time,
             Self::Timestamp(_) => matches!(ty, Primitive::Timestamp { .. }),
@@ -325,3 +355,11 @@ impl Literal {
         }
     }
 }
+
+/// How many decimal digits the value has; 0 for zero.
+fn digits(unscaled: i128) -> u8 {
+    unscaled.unsigned_abs().checked_ilog10().map_or(0, |log| u8::try_from(log + 1).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

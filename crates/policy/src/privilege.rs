@@ -121,7 +121,16 @@ impl Privileges {
         self.0 & privilege.bit() != 0
     }
 
+    /// What is left for someone to whom the object does not exist.
+    pub(crate) fn without_data(self) -> Self {
+        let data = Privilege::ALL.into_iter().filter(|p| p.is_data() || *p == Privilege::ReadUnrestricted);
+        self.without(data.fold(Self::default(), Self::with))
+    }
+
     pub(crate) fn has_data(self) -> bool {
         Privilege::ALL.into_iter().any(|p| p.is_data() && self.holds(p))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,11 @@
 
 use polder_types::Principal;
 
-use crate::{Effect, PolicySnapshot, Privilege, Resource};
+use crate::{Effect, NamespaceRef, PolicySnapshot, Privilege, Resource, Securable};
+
+mod rows;
+
+pub use rows::{Row, Scalar, eval, mask_value};
 
 /// Says whether `principal` holds `privilege` on `resource`, by going through everything anew.
 #[must_use]
@@ -12,48 +16,73 @@ pub fn holds<R: Resource>(
     resource: &R,
     privilege: Privilege,
 ) -> bool {
-    if !knows(snapshot, principal, resource) && privilege.is_data() {
-        return false;
-    }
     if blocked(snapshot, principal, resource) {
         return false;
     }
-    privilege == Privilege::List
-        || (allowed(snapshot, principal, resource, privilege) && !denied(snapshot, principal, resource, privilege))
+    if privilege == Privilege::List {
+        return knows(snapshot, principal, resource);
+    }
+    let of_data = privilege.is_data() || privilege == Privilege::ReadUnrestricted;
+    !(of_data && quarantined(snapshot, principal, resource)) && granted(snapshot, principal, resource, privilege)
 }
 
 /// Says whether `principal` may know that `resource` exists.
 #[must_use]
 pub fn knows<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
-    if blocked(snapshot, principal, resource) {
+    if blocked(snapshot, principal, resource) || quarantined(snapshot, principal, resource) {
         return false;
     }
-    let own = Privilege::ALL
-        .into_iter()
-        .filter(|p| p.is_data())
-        .any(|p| allowed(snapshot, principal, resource, p) && !denied(snapshot, principal, resource, p));
+    let own = Privilege::ALL.into_iter().filter(|p| p.is_data()).any(|p| granted(snapshot, principal, resource, p));
     let inside = snapshot.grants(principal).any(|grant| {
         grant.effect == Effect::Allow
             && grant.privilege.is_data()
             && resource.chain().first().is_some_and(|own| grant.within.contains(own))
+            && !undone(snapshot, principal, grant.on, &grant.within, grant.privilege)
     });
     own || inside
 }
 
-/// Another tenant, a denied `list`, or a quarantined table where the principal is restricted.
+/// An allow that a denial takes away again, on the object or on one that it lies in.
+fn undone(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    on: Securable,
+    within: &[Securable],
+    privilege: Privilege,
+) -> bool {
+    let mut way = within.to_vec();
+    way.push(on);
+    way.iter().any(|id| {
+        snapshot.grants(principal).any(|deny| {
+            deny.effect == Effect::Deny
+                && [privilege, Privilege::List].contains(&deny.privilege)
+                && (deny.on == *id || deny.also_on.contains(id))
+        })
+    })
+}
+
+/// Another tenant, or a denied `list`.
 fn blocked<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
     let foreign = &principal.tenant != resource.tenant() || snapshot.tenant() != resource.tenant();
-    let quarantined = resource.as_table().is_some_and(|table| {
-        let exempt = allowed(snapshot, principal, resource, Privilege::ReadUnrestricted)
-            && !denied(snapshot, principal, resource, Privilege::ReadUnrestricted);
-        let restricted = snapshot.restrictions().iter().any(|restriction| {
-            restriction.table.warehouse == table.namespace.warehouse.name
-                && restriction.table.ident.namespace == table.namespace.name
-                && restriction.audience.includes(&principal.roles)
-        });
-        table.quarantined && restricted && !exempt
+    foreign || denied(snapshot, principal, resource, Privilege::List)
+}
+
+/// A quarantined table in a namespace where the principal is restricted and not exempt.
+fn quarantined<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
+    let Some(table) = resource.as_table() else { return false };
+    let namespace: &NamespaceRef = &table.namespace;
+    let restricted = snapshot.restrictions().iter().any(|restriction| {
+        restriction.table.warehouse == namespace.warehouse.name
+            && restriction.table.ident.namespace == namespace.name
+            && restriction.audience.includes(&principal.roles)
     });
-    foreign || quarantined || denied(snapshot, principal, resource, Privilege::List)
+    let exempt = !blocked(snapshot, principal, namespace)
+        && granted(snapshot, principal, namespace, Privilege::ReadUnrestricted);
+    table.quarantined && restricted && !exempt
+}
+
+fn granted<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R, privilege: Privilege) -> bool {
+    allowed(snapshot, principal, resource, privilege) && !denied(snapshot, principal, resource, privilege)
 }
 
 fn allowed<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R, privilege: Privilege) -> bool {
@@ -71,3 +100,6 @@ fn denied<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resourc
                 || g.name.as_ref().is_some_and(|name| resource.names().contains(name)))
     })
 }
+
+#[cfg(test)]
+mod tests;

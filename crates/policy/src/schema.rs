@@ -1,5 +1,7 @@
 //! The little that policies need to know of a table's schema.
 
+use crate::Literal;
+
 /// A primitive type, as far as literals and masks tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Primitive {
@@ -72,7 +74,41 @@ pub struct Field {
     pub ty: FieldType,
 }
 
+impl Primitive {
+    /// What `mask-to-fixed-value` shows: zero, the epoch, and `XXXXXXXX` for text. `None` for `binary` (no bytes),
+    /// `fixed(n)` (n zero bytes) and types without one (`Other`).
+    ///
+    /// Source: Iceberg REST, `read-restrictions`; its early drafts had 999999999 and 9999-12-31.
+    #[must_use]
+    pub fn fixed_value(self) -> Option<Literal> {
+        Some(match self {
+            Self::Boolean => Literal::Bool(false),
+            Self::Int | Self::Long => Literal::Long(0),
+            Self::Float | Self::Double => Literal::Double(0.0),
+            Self::Decimal { scale, .. } => Literal::Decimal { unscaled: 0, scale },
+            Self::Date => Literal::Date(0),
+            Self::Time => Literal::Time(0),
+            Self::Timestamp { .. } => Literal::Timestamp(0),
+            Self::TimestampNs { .. } => Literal::TimestampNs(0),
+            Self::String => Literal::Text("XXXXXXXX".to_owned()),
+            Self::Uuid => Literal::Uuid(uuid::Uuid::nil()),
+            Self::Fixed(_) | Self::Binary | Self::Other => return None,
+        })
+    }
+}
+
 impl Field {
+    /// True if `mask-to-fixed-value` is defined for it: lists and maps become empty, structs are filled field by
+    /// field (an optional field of a type without a fixed value becomes null).
+    #[must_use]
+    pub fn has_fixed_value(&self) -> bool {
+        match &self.ty {
+            FieldType::Primitive(primitive) => *primitive != Primitive::Other,
+            FieldType::List(_) | FieldType::Map(..) => true,
+            FieldType::Struct(fields) => fields.iter().all(|field| !field.required || field.has_fixed_value()),
+        }
+    }
+
     /// The fields directly inside.
     pub fn children(&self) -> impl Iterator<Item = &Self> {
         let (many, one, two): (&[Self], Option<&Self>, Option<&Self>) = match &self.ty {
@@ -102,6 +138,29 @@ impl Schema {
             field = field.children().find(|f| &f.name == name)?;
         }
         Some(field)
+    }
+
+    /// The field with an id and those around it, outermost first; empty if there is none.
+    #[must_use]
+    pub fn path_to(&self, id: i32) -> Vec<&Field> {
+        fn find<'a>(field: &'a Field, id: i32, path: &mut Vec<&'a Field>) -> bool {
+            path.push(field);
+            let found = field.id == id || field.children().any(|child| find(child, id, path));
+            if !found {
+                path.pop();
+            }
+            found
+        }
+        let mut path = Vec::new();
+        self.fields.iter().any(|field| find(field, id, &mut path));
+        path
+    }
+
+    /// The field with an id if each row has one value of it: not inside a list or map.
+    pub(crate) fn row_field(&self, id: i32) -> Option<&Field> {
+        let path = self.path_to(id);
+        let (last, around) = path.split_last()?;
+        around.iter().all(|field| matches!(field.ty, FieldType::Struct(_))).then_some(*last)
     }
 
     /// The field with an id, at any depth.
@@ -167,3 +226,6 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i32> {
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     i32::try_from(era * 146_097 + day_of_era - 719_468).ok()
 }
+
+#[cfg(test)]
+mod tests;

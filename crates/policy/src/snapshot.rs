@@ -178,6 +178,12 @@ impl PolicySnapshot {
         self.roles.get(&id)
     }
 
+    /// A role by its name, which is unique in the tenant.
+    #[must_use]
+    pub fn role_named(&self, name: &str) -> Option<&RoleRecord> {
+        self.roles.values().find(|role| role.name.as_ref() == name)
+    }
+
     /// Every restriction, ordered by id.
     #[must_use]
     pub fn restrictions(&self) -> &[Restriction] {
@@ -189,7 +195,7 @@ impl PolicySnapshot {
         &'a self,
         id: RelationId,
         name: &QualifiedName,
-    ) -> impl Iterator<Item = &'a Restriction> {
+    ) -> impl Iterator<Item = &'a Restriction> + use<'a> {
         let by_id = self.restrictions_by_id.get(&id).map(Vec::as_slice).unwrap_or_default();
         let by_name = self.restrictions_by_name.get(name).map(Vec::as_slice).unwrap_or_default();
         let mut all: Vec<usize> = by_id.iter().chain(by_name).copied().collect();
@@ -235,11 +241,14 @@ impl PolicySnapshot {
 }
 
 impl crate::Audience {
-    /// True if a holder of these (sorted) roles is meant.
+    /// True if a holder of these roles is meant.
     pub(crate) fn includes(&self, roles: &[RoleId]) -> bool {
         match self {
             Self::Everyone => true,
-            Self::Roles(wanted) => wanted.iter().any(|role| roles.binary_search(role).is_ok()),
+            Self::Roles(wanted) => wanted.iter().any(|role| roles.contains(role)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ impl TableSpec {
 
 /// A column: `"info.phone"`, or `["info", "phone"]` where a name holds a dot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a column is a name, names joined by dots, or a list of names")]
 pub enum ColumnSpec {
     /// Names joined by dots.
     Dotted(String),
@@ -77,7 +77,8 @@ impl ColumnSpec {
 }
 
 /// A mask on a column.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawColumnMask")]
 pub struct ColumnMaskSpec {
     /// The column.
     pub column: ColumnSpec,
@@ -87,8 +88,8 @@ pub struct ColumnMaskSpec {
 }
 
 /// `{"action": "mask-alphanum"}`, `{"value": "***"}`, `{"action": "show"}` or `{"when": …, "then": …, "else": …}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "RawMask")]
 pub enum MaskSpec {
     /// A choice by predicate.
     Choice {
@@ -113,8 +114,13 @@ pub enum MaskSpec {
 }
 
 /// `show` or an Iceberg action.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "an action is `show` (inside a choice), `mask-alphanum`, `mask-to-fixed-value`, `replace-with-null`, \
+                 `show-first-4`, `show-last-4`, `truncate-to-year`, `truncate-to-month`, `sha-256-global` or \
+                 `sha-256-query-local`"
+)]
 pub enum ActionSpec {
     /// The value itself; only inside a choice.
     Show(Show),
@@ -123,9 +129,65 @@ pub enum ActionSpec {
 }
 
 /// The word `show`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Show {
     /// The value itself.
     Show,
 }
+
+// The shapes as written. `flatten` and `untagged` would swallow unknown and contradictory keys; these do not.
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMask {
+    action: Option<ActionSpec>,
+    value: Option<Value>,
+    when: Option<Value>,
+    then: Option<Box<MaskSpec>>,
+    #[serde(rename = "else")]
+    otherwise: Option<Box<MaskSpec>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawColumnMask {
+    column: ColumnSpec,
+    action: Option<ActionSpec>,
+    value: Option<Value>,
+    when: Option<Value>,
+    then: Option<Box<MaskSpec>>,
+    #[serde(rename = "else")]
+    otherwise: Option<Box<MaskSpec>>,
+}
+
+impl TryFrom<RawColumnMask> for ColumnMaskSpec {
+    type Error = &'static str;
+
+    fn try_from(raw: RawColumnMask) -> Result<Self, Self::Error> {
+        let RawColumnMask { column, action, value, when, then, otherwise } = raw;
+        Ok(Self { column, mask: RawMask { action, value, when, then, otherwise }.try_into()? })
+    }
+}
+
+impl TryFrom<RawMask> for MaskSpec {
+    type Error = &'static str;
+
+    fn try_from(raw: RawMask) -> Result<Self, Self::Error> {
+        match raw {
+            RawMask { action: Some(action), value: None, when: None, then: None, otherwise: None } => {
+                Ok(Self::Action { action })
+            }
+            RawMask { action: None, value: Some(value), when: None, then: None, otherwise: None } => {
+                Ok(Self::Static { value })
+            }
+            RawMask { action: None, value: None, when: Some(when), then: Some(then), otherwise: Some(otherwise) } => {
+                Ok(Self::Choice { when, then, otherwise })
+            }
+            _ => Err("a mask has either `action`, or `value` (not null), or all of `when`, `then` and `else`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use super::{line_of, views, word_positions};
 
 #[test]
 fn words_in_comments_and_literals_are_not_code() {
-    let text = "use a; // tokio::x\nlet s = \"tokio::y\"; /* /* tokio */ tokio */ let r = r#\"tokio \" tokio\"#; end();\n";
+    let text =
+        "use a; // tokio::x\nlet s = \"tokio::y\"; /* /* tokio */ tokio */ let r = r#\"tokio \" tokio\"#; end();\n";
     let found = views(text);
     assert!(!found.code.contains("tokio"), "{}", found.code);
     assert!(found.code.contains("end();"));
@@ -14,7 +15,8 @@ fn words_in_comments_and_literals_are_not_code() {
 
 #[test]
 fn lifetimes_and_quotes_in_characters_do_not_open_literals() {
-    let found = views("fn f<'a>(x: &'a str) { let q = '\"'; let e = '\\''; sqlx::query(); let u = '\\u{22}'; axum::x(); }");
+    let found =
+        views("fn f<'a>(x: &'a str) { let q = '\"'; let e = '\\''; sqlx::query(); let u = '\\u{22}'; axum::x(); }");
     assert!(found.code.contains("sqlx::query()") && found.code.contains("axum::x()"), "{}", found.code);
 }
 

@@ -12,8 +12,25 @@ pub(super) const ORDER: &[&str] = &["types", "policy", "store", "catalog", "quer
 /// Libraries (by name or by prefix with `*`) that must not be in a crate's `[dependencies]`.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("types", &["tokio*", "sqlx*", "axum*", "hyper*", "reqwest", "datafusion*", "object_store", "rand*", "getrandom"]),
-    ("policy", &["tokio*", "sqlx*", "axum*", "hyper*", "reqwest", "datafusion*", "object_store", "rand*", "getrandom", "futures"]),
-    ("store", &["axum*", "hyper*", "reqwest", "datafusion*", "sqlparser", "object_store", "arrow*", "parquet", "iceberg*"]),
+    (
+        "policy",
+        &[
+            "tokio*",
+            "sqlx*",
+            "axum*",
+            "hyper*",
+            "reqwest",
+            "datafusion*",
+            "object_store",
+            "rand*",
+            "getrandom",
+            "futures",
+        ],
+    ),
+    (
+        "store",
+        &["axum*", "hyper*", "reqwest", "datafusion*", "sqlparser", "object_store", "arrow*", "parquet", "iceberg*"],
+    ),
     ("catalog", &["axum*", "hyper*", "sqlx*", "sqlparser", "datafusion*"]),
     ("query", &["axum*", "hyper*", "sqlx*"]),
     ("server", &["sqlx*", "datafusion*", "sqlparser", "object_store"]),
@@ -22,7 +39,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 /// Checks every manifest below `crates/`.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
-    files.iter().filter_map(|file| Some((file, crate_of_manifest(&file.path)?))).flat_map(|(f, c)| manifest(f, c)).collect()
+    files
+        .iter()
+        .filter_map(|file| Some((file, crate_of_manifest(&file.path)?)))
+        .flat_map(|(f, c)| manifest(f, c))
+        .collect()
 }
 
 fn crate_of_manifest(path: &str) -> Option<&str> {
@@ -72,7 +93,8 @@ fn forbidden_arrow(name: &str, dependency: &str) -> Option<String> {
 
 fn forbidden_library(name: &str, dependency: &str) -> Option<String> {
     let (_, patterns) = FORBIDDEN.iter().find(|(c, _)| *c == name)?;
-    let hit = patterns.iter().any(|p| p.strip_suffix('*').map_or(*p == dependency, |prefix| dependency.starts_with(prefix)));
+    let hit =
+        patterns.iter().any(|p| p.strip_suffix('*').map_or(*p == dependency, |prefix| dependency.starts_with(prefix)));
     hit.then(|| format!("`{name}` must never see `{dependency}`"))
 }
 

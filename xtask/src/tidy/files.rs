@@ -43,11 +43,19 @@ fn one(file: &File) -> Vec<Finding> {
     if TEXT_ENDINGS.iter().any(|ending| file.path.ends_with(ending)) {
         let lines = file.text.lines().count();
         if lines > LINES_MAX {
-            findings.push(Finding::new(file, 0, format!("has {lines} lines; the limit is {LINES_MAX}: split it by noun")));
+            findings.push(Finding::new(
+                file,
+                0,
+                format!("has {lines} lines; the limit is {LINES_MAX}: split it by noun"),
+            ));
         }
         for marker in MARKERS {
             for at in word_positions(&file.text, marker) {
-                findings.push(Finding::new(file, line_of(&file.text, at), format!("`{marker}` marks unfinished work: finish it or file it")));
+                findings.push(Finding::new(
+                    file,
+                    line_of(&file.text, at),
+                    format!("`{marker}` marks unfinished work: finish it or file it"),
+                ));
             }
         }
     }
@@ -74,7 +82,10 @@ fn names(file: &File, findings: &mut Vec<Finding>) {
 fn is_decision_name(name: &str) -> bool {
     let numbered = name.as_bytes().get(..4).is_some_and(|n| n.iter().all(u8::is_ascii_digit));
     let title = name.get(4..).and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.strip_suffix(".md"));
-    numbered && title.is_some_and(|t| !t.is_empty() && t.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+    numbered
+        && title.is_some_and(|t| {
+            !t.is_empty() && t.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        })
 }
 
 fn hosts(file: &File, findings: &mut Vec<Finding>) {
@@ -83,7 +94,11 @@ fn hosts(file: &File, findings: &mut Vec<Finding>) {
     }
     for host in REGISTRY_HOSTS {
         for (at, _) in file.text.match_indices(host) {
-            findings.push(Finding::new(file, line_of(&file.text, at), "names the host of a package registry: that is the machine's setting"));
+            findings.push(Finding::new(
+                file,
+                line_of(&file.text, at),
+                "names the host of a package registry: that is the machine's setting",
+            ));
         }
     }
 }

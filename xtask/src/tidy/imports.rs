@@ -9,7 +9,10 @@ use crate::source::{line_of, views, word_positions};
 /// Crates (as the root of a path) that a layer's source must not name.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("types", &["tokio", "sqlx", "axum", "hyper", "reqwest", "datafusion", "object_store", "rand", "getrandom"]),
-    ("policy", &["tokio", "sqlx", "axum", "hyper", "reqwest", "datafusion", "object_store", "rand", "getrandom", "futures"]),
+    (
+        "policy",
+        &["tokio", "sqlx", "axum", "hyper", "reqwest", "datafusion", "object_store", "rand", "getrandom", "futures"],
+    ),
     ("store", &["axum", "hyper", "reqwest", "datafusion", "sqlparser", "object_store", "arrow", "parquet"]),
     ("catalog", &["axum", "hyper", "sqlx", "sqlparser", "datafusion"]),
     ("query", &["axum", "hyper", "sqlx"]),
@@ -32,8 +35,19 @@ const STD_PATHS: &[(&str, &[&str])] = &[
 const DEMO_ONLY: &[&str] = &["iceberg", "iceberg_catalog_rest", "parquet", "arrow", "tpchgen"];
 /// Modules and types at the root of the `iceberg` crate. The server has modules of that name too, so there a bare
 /// `iceberg::` says nothing; one of these after it does.
-const ICEBERG_ROOT: &[&str] =
-    &["spec", "io", "arrow", "writer", "transaction", "table", "scan", "Catalog", "CatalogBuilder", "TableIdent", "NamespaceIdent"];
+const ICEBERG_ROOT: &[&str] = &[
+    "spec",
+    "io",
+    "arrow",
+    "writer",
+    "transaction",
+    "table",
+    "scan",
+    "Catalog",
+    "CatalogBuilder",
+    "TableIdent",
+    "NamespaceIdent",
+];
 
 /// Checks every source file below `crates/*/src` that is not a test.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {

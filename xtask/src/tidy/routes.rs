@@ -25,7 +25,9 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     }
     let rows: BTreeMap<String, (&File, usize)> = tables
         .iter()
-        .flat_map(|f| operations(&views(&f.text).code).into_iter().chain(quoted(&f.text)).map(move |(n, l)| (n, (*f, l))))
+        .flat_map(|f| {
+            operations(&views(&f.text).code).into_iter().chain(quoted(&f.text)).map(move |(n, l)| (n, (*f, l)))
+        })
         .collect();
     let missing = routes
         .iter()
@@ -44,9 +46,14 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
 fn operations(code: &str) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for (at, marker) in code.match_indices("op::") {
-        let preceded = code.get(..at).and_then(|t| t.chars().next_back()).is_some_and(|c| c.is_alphanumeric() || c == '_');
-        let name: String =
-            code.get(at + marker.len()..).unwrap_or_default().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let preceded =
+            code.get(..at).and_then(|t| t.chars().next_back()).is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let name: String = code
+            .get(at + marker.len()..)
+            .unwrap_or_default()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
         // `op::run_op` and other functions are lower case: not operations.
         if !preceded && name.starts_with(|c: char| c.is_ascii_uppercase()) {
             found.entry(fold(&name)).or_insert_with(|| line_of(code, at));

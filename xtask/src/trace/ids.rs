@@ -28,7 +28,11 @@ fn is_hyphenated(family: char) -> bool {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_hyphenated(self.family) { write!(f, "{}-{:03}", self.family, self.number) } else { write!(f, "{}{}", self.family, self.number) }
+        if is_hyphenated(self.family) {
+            write!(f, "{}-{:03}", self.family, self.number)
+        } else {
+            write!(f, "{}{}", self.family, self.number)
+        }
     }
 }
 
@@ -38,7 +42,11 @@ impl FromStr for Id {
     fn from_str(text: &str) -> Result<Self, ()> {
         let family = text.chars().next().filter(|c| matches!(c, 'A' | 'S' | 'R' | 'F')).ok_or(())?;
         let rest = text.get(1..).unwrap_or_default();
-        let digits = if is_hyphenated(family) { rest.strip_prefix('-').filter(|d| d.len() == 3) } else { Some(rest).filter(|d| d.len() <= 2) };
+        let digits = if is_hyphenated(family) {
+            rest.strip_prefix('-').filter(|d| d.len() == 3)
+        } else {
+            Some(rest).filter(|d| d.len() <= 2)
+        };
         let digits = digits.filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit())).ok_or(())?;
         digits.parse().map(|number| Self { family, number }).map_err(|_| ())
     }
@@ -77,7 +85,12 @@ pub(super) fn defined(text: &str) -> BTreeSet<Id> {
     for row in text.lines().filter(|line| line.starts_with('|')) {
         let first = row.trim_start_matches('|').split('|').next().unwrap_or_default().trim();
         ids.extend(first.parse::<Id>());
-        ids.extend(scan(row).into_iter().filter(|(_, range)| row.get(range.end..).is_some_and(|t| t.starts_with(':'))).map(|(id, _)| id));
+        ids.extend(
+            scan(row)
+                .into_iter()
+                .filter(|(_, range)| row.get(range.end..).is_some_and(|t| t.starts_with(':')))
+                .map(|(id, _)| id),
+        );
     }
     ids
 }

@@ -13,14 +13,21 @@ fn ids(texts: &[&str]) -> BTreeSet<Id> {
 fn found(path: &str, text: &str) -> Vec<String> {
     let file = File { path: path.to_owned(), text: text.to_owned() };
     let known = ids(&["A-001", "A-002", "R22"]);
-    places(&[file], &known).by_id.into_iter().flat_map(|(id, p)| p.into_iter().map(move |p| format!("{id} {p}"))).collect()
+    places(&[file], &known)
+        .by_id
+        .into_iter()
+        .flat_map(|(id, p)| p.into_iter().map(move |p| format!("{id} {p}")))
+        .collect()
 }
 
 #[test]
 fn a_doc_comment_names_the_test_below_it_and_an_inner_comment_the_test_around_it() {
     let text = "/// A-001: isolated.\n#[test]\nfn first() {}\n#[test]\nfn second() {\n    // R22\n}\nfn third() { /* A-002 */ }\n";
     let path = "crates/x/tests/it/main.rs";
-    assert_eq!(found(path, text), [format!("A-001 {path}::first"), format!("A-002 {path}::third"), format!("R22 {path}::second")]);
+    assert_eq!(
+        found(path, text),
+        [format!("A-001 {path}::first"), format!("A-002 {path}::third"), format!("R22 {path}::second")]
+    );
 }
 
 #[test]

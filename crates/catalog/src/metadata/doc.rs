@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     MAIN_BRANCH, PartitionSpec, PartitionStatisticsFile, SchemaView, Snapshot, SnapshotRef, SortOrder, StatisticsFile,
     entries::{EncryptionKey, Entry, MetadataLogEntry, Property, RefEntry, RefKind, SnapshotLogEntry},
-    raw::{Raw, RawObject, check_json, decode, encode, invalid, is_null},
+    raw::{JSON_DEPTH_MAX, Raw, RawObject, check_json, decode, encode, invalid, is_null},
     schema::Schema,
     validate::validate,
 };
@@ -56,7 +56,7 @@ impl TableDoc {
     /// use: missing members, unknown format versions, ids that point nowhere (Iceberg specification, “Table
     /// Metadata”).
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        check_json(bytes)?;
+        check_json(bytes, JSON_DEPTH_MAX)?;
         let text = std::str::from_utf8(bytes).map_err(|_| invalid("the metadata is not UTF-8"))?;
         let object: RawObject = serde_json::from_str(text)
             .map_err(|error| invalid("the metadata is not a JSON object").with_source(error))?;
@@ -76,7 +76,7 @@ impl TableDoc {
     /// Serialises the document: raw members are copied, so that what was read is what is written.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.members.values().map(Member::len).sum::<usize>() + 1024);
+        let mut out = Vec::with_capacity(self.bytes_max());
         out.push(b'{');
         for (index, (name, member)) in self.members.iter().enumerate() {
             if index > 0 {
@@ -187,6 +187,11 @@ impl TableDoc {
         self.schemas().into_iter().map(|schema| &schema.view).find(|view| view.schema_id == schema_id)
     }
 
+    /// The schemas, in the order they were added.
+    pub fn schema_views(&self) -> impl Iterator<Item = &SchemaView> {
+        self.schemas().into_iter().map(|schema| &schema.view)
+    }
+
     /// The id of the partition spec that writers use.
     #[must_use]
     pub fn default_spec_id(&self) -> i32 {
@@ -198,7 +203,7 @@ impl TableDoc {
     #[must_use]
     pub fn default_spec(&self) -> Option<&PartitionSpec> {
         let wanted = self.default_spec_id();
-        self.specs().into_iter().find(|spec| spec.spec_id == wanted)
+        self.specs().into_iter().find(|spec| spec.spec_id == wanted).map(AsRef::as_ref)
     }
 
     /// The id of the sort order that writers use; 0 means unsorted.
@@ -228,8 +233,8 @@ impl TableDoc {
     /// The snapshot that was current at a time: the last step of `main` that is not later.
     #[must_use]
     pub fn snapshot_as_of(&self, time: Micros) -> Option<&Snapshot> {
-        let steps = self.snapshot_log().iter().filter(|step| step.timestamp_ms <= time.millis());
-        self.snapshot_by_id(steps.last()?.snapshot_id)
+        let step = self.snapshot_log().iter().rfind(|step| step.timestamp_ms <= time.millis())?;
+        self.snapshot_by_id(step.snapshot_id)
     }
 
     /// The id of the current snapshot; absent, null and -1 mean that there is none.
@@ -289,6 +294,11 @@ impl TableDoc {
     #[must_use]
     pub fn partition_statistics(&self) -> &[Arc<PartitionStatisticsFile>] {
         self.list()
+    }
+
+    /// How many bytes the document takes at most.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.members.iter().map(|(name, member)| key_bytes_max(name) + member.bytes_max()).sum::<usize>() + 2
     }
 
     pub(super) fn schemas(&self) -> Vec<&Arc<Schema>> {
@@ -384,15 +394,22 @@ impl Member {
         }
     }
 
-    /// About how many bytes it takes.
-    fn len(&self) -> usize {
+    fn bytes_max(&self) -> usize {
         match self {
-            Self::Raw(raw) => raw.get().len() + 32,
-            Self::Snapshots(list) => list.iter().map(|snapshot| snapshot.raw().get().len() + 1).sum(),
-            Self::Schemas(list) => list.iter().map(|schema| schema.raw().get().len() + 1).sum(),
-            Self::SnapshotLog(list) => list.len() * 80,
-            Self::MetadataLog(list) => list.len() * 240,
-            _ => 1024,
+            Self::Raw(raw) => raw.get().len(),
+            Self::Schemas(list) => list_bytes(list),
+            Self::Specs(list) => list_bytes(list),
+            Self::Orders(list) => list_bytes(list),
+            Self::Snapshots(list) => list_bytes(list),
+            Self::SnapshotLog(list) => list_bytes(list),
+            Self::MetadataLog(list) => list_bytes(list),
+            Self::Statistics(list) => list_bytes(list),
+            Self::PartitionStatistics(list) => list_bytes(list),
+            Self::EncryptionKeys(list) => list_bytes(list),
+            Self::Refs(refs) => map_bytes_max(refs.iter().map(|(name, entry)| (name, &entry.raw))),
+            Self::Properties(map) => map_bytes_max(map.iter().map(|(name, property)| (name, &property.raw))),
+            Self::SingleSchema(schema) => schema.raw().get().len(),
+            Self::SingleSpec(spec) => spec.raw().get().len(),
         }
     }
 
@@ -414,6 +431,19 @@ impl Member {
             Self::SingleSpec(spec) => out.extend_from_slice(spec.raw().get().as_bytes()),
         }
     }
+}
+
+fn list_bytes<T: Entry>(entries: &[Arc<T>]) -> usize {
+    entries.iter().map(|entry| entry.raw().get().len() + 1).sum::<usize>() + 2
+}
+
+fn map_bytes_max<'a>(entries: impl Iterator<Item = (&'a String, &'a Raw)>) -> usize {
+    entries.map(|(name, raw)| key_bytes_max(name) + raw.get().len()).sum::<usize>() + 2
+}
+
+/// A key with its quotes, colon and comma; an escape takes up to six bytes.
+fn key_bytes_max(key: &str) -> usize {
+    key.len() * 6 + 4
 }
 
 fn write_list<T: Entry>(out: &mut Vec<u8>, entries: &[Arc<T>]) {

@@ -15,23 +15,25 @@ use serde_json::value::RawValue;
 pub const DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most levels of arrays and objects; below the 128 at which `serde_json` gives up.
 pub const JSON_DEPTH_MAX: usize = 120;
+/// Most levels of a part of a request: lower, since the document around it adds levels of its own.
+pub(super) const PART_DEPTH_MAX: usize = JSON_DEPTH_MAX - 8;
 /// Most entries of one list of the document (snapshots, log entries, …).
 const LIST_ENTRIES_MAX: usize = 500_000;
 
 /// A piece of JSON as it was written; cheap to clone.
 pub type Raw = Arc<RawValue>;
 
-/// Checks that a text is one JSON value within the depth limit and without repeated keys.
+/// Checks that a text is one JSON value of at most `depth_max` levels and without repeated keys.
 ///
 /// # Errors
 /// `Invalid` otherwise.
 // SECURITY: every JSON text from outside passes here first; decoding below may recurse and trusts unique keys.
-pub(super) fn check_json(text: &[u8]) -> Result<()> {
+pub(super) fn check_json(text: &[u8], depth_max: usize) -> Result<()> {
     if text.len() > DOCUMENT_BYTES_MAX {
-        return Err(Error::invalid("metadata_too_large", "the JSON is larger than 64 MiB"));
+        return Err(too_large());
     }
     let mut json = serde_json::Deserializer::from_slice(text);
-    let walked = Walk { room: JSON_DEPTH_MAX }.deserialize(&mut json).and_then(|()| json.end());
+    let walked = Walk { room: depth_max }.deserialize(&mut json).and_then(|()| json.end());
     walked.map_err(|error| Error::invalid("invalid_json", format!("the JSON is not valid: {error}")))
 }
 
@@ -179,6 +181,12 @@ pub(super) fn with_member<T: Serialize + ?Sized>(raw: &RawValue, name: &str, val
 /// True for a literal `null`.
 pub(super) fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
+}
+
+/// An error for what would take more than [`DOCUMENT_BYTES_MAX`] bytes.
+pub(super) fn too_large() -> Error {
+    Error::invalid("metadata_too_large", "the table's metadata is larger than 64 MiB")
+        .about(polder_types::Subject::Table)
 }
 
 /// An error about the document or about a piece of it.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     TableDoc,
-    raw::{check_json, decode, invalid},
+    raw::{PART_DEPTH_MAX, check_json, decode, invalid},
 };
 
 /// What must hold of the table before a commit (Iceberg REST, `TableRequirement`).
@@ -80,7 +80,7 @@ impl Requirement {
     /// # Errors
     /// `Invalid` for an unknown type, a missing member, or JSON beyond the limits.
     pub fn parse(raw: &RawValue) -> Result<Self> {
-        check_json(raw.get().as_bytes())?;
+        check_json(raw.get().as_bytes(), PART_DEPTH_MAX)?;
         let Tag { kind } = decode(raw, "the requirement")?;
         if !KNOWN.contains(&kind.as_str()) {
             return Err(Error::invalid("unknown_requirement", format!("the requirement `{kind}` is not known")));

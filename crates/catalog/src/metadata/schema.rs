@@ -106,11 +106,6 @@ impl SchemaView {
     pub fn field_by_id(&self, id: i32) -> Option<NestedField<'_>> {
         self.nested_fields().into_iter().find(|field| field.id == id)
     }
-
-    /// The highest field id, 0 if there are none.
-    pub(super) fn highest_field_id(&self) -> i32 {
-        self.nested_fields().iter().map(|field| field.id).max().unwrap_or(0)
-    }
 }
 
 fn push_fields<'a>(fields: &'a [FieldView], above: &[&'a str], found: &mut Vec<NestedField<'a>>) {
@@ -151,6 +146,8 @@ pub(super) struct Schema {
     pub(super) raw: Raw,
     /// The meaning as text, without the schema's id: equal texts are equal schemas.
     pub(super) fingerprint: String,
+    /// The highest field id, 0 if there are none.
+    pub(super) highest_field_id: i32,
 }
 
 impl Schema {
@@ -176,7 +173,8 @@ impl Schema {
         }
         normalise(&mut value);
         let fingerprint = value.to_string();
-        Ok(Self { view, raw, fingerprint })
+        let highest_field_id = ids.into_iter().max().unwrap_or(0);
+        Ok(Self { view, raw, fingerprint, highest_field_id })
     }
 }
 
@@ -284,7 +282,8 @@ fn type_of(object: &Map<String, Value>, member: &str) -> Result<TypeView> {
 
 fn id_of(object: &Map<String, Value>, member: &str) -> Result<i32> {
     let id = object.get(member).and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
-    id.filter(|id| *id >= 0).ok_or_else(|| invalid(format!("the schema is not valid: `{member}` is missing or not an id")))
+    id.filter(|id| *id >= 0)
+        .ok_or_else(|| invalid(format!("the schema is not valid: `{member}` is missing or not an id")))
 }
 
 fn flag_of(object: &Map<String, Value>, member: &str) -> Result<bool> {

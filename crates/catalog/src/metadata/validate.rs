@@ -86,7 +86,7 @@ fn check_schemas(doc: &TableDoc) -> Result<()> {
     if doc.schema_by_id(current).is_none() {
         return Err(invalid(format!("the metadata is not valid: current schema {current} does not exist")));
     }
-    let highest = doc.schemas().into_iter().map(|schema| schema.view.highest_field_id()).max().unwrap_or(0);
+    let highest = doc.schemas().into_iter().map(|schema| schema.highest_field_id).max().unwrap_or(0);
     if highest > doc.last_column_id() {
         return Err(invalid(format!("the metadata is not valid: field id {highest} is above `last-column-id`")));
     }
@@ -126,7 +126,9 @@ fn check_refs(doc: &TableDoc) -> Result<()> {
     let current = doc.current_snapshot_id();
     for (name, reference) in doc.refs() {
         if !known.contains(&reference.snapshot_id) {
-            return Err(invalid(format!("the metadata is not valid: `{name}` points at a snapshot that does not exist")));
+            return Err(invalid(format!(
+                "the metadata is not valid: `{name}` points at a snapshot that does not exist"
+            )));
         }
         if name == MAIN_BRANCH && (reference.kind != RefKind::Branch || current != Some(reference.snapshot_id)) {
             return Err(invalid("the metadata is not valid: `main` is not the branch of the current snapshot"));

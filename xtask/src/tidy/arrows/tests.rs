@@ -9,7 +9,10 @@ fn messages(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn an_arrow_to_the_right_is_refused_with_its_line() {
-    let found = messages("crates/store/Cargo.toml", "[dependencies]\npolder-types.workspace = true\npolder-query.workspace = true\n");
+    let found = messages(
+        "crates/store/Cargo.toml",
+        "[dependencies]\npolder-types.workspace = true\npolder-query.workspace = true\n",
+    );
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("3: `store` must not depend on `query`"), "{found:?}");
 }

@@ -33,7 +33,8 @@ fn empty_names_are_refused_for_files_and_folders() {
 
 #[test]
 fn unfinished_work_is_refused_in_code_but_may_be_spoken_of() {
-    for bad in [concat!("to", "do!()"), concat!("unimple", "mented!()"), concat!("#[ig", "nore = \"slow\"]\nfn t() {}")] {
+    for bad in [concat!("to", "do!()"), concat!("unimple", "mented!()"), concat!("#[ig", "nore = \"slow\"]\nfn t() {}")]
+    {
         assert_one("crates/types/src/a.rs", &format!("//! A.\nfn f() {{}}\n{bad}\n"), "unfinished");
     }
     assert_one("crates/types/src/a.rs", concat!("//! A.\n// FIX", "ME later\n"), "unfinished");

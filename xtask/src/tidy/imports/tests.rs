@@ -37,7 +37,9 @@ fn the_iceberg_libraries_stay_below_the_demo() {
     assert_eq!(lines("crates/server/src/routes/a.rs", "use iceberg::spec::Schema;\n"), [1]);
     assert_eq!(lines("crates/server/src/routes/a.rs", "fn f(s: iceberg::spec::Schema) {}\n"), [1]);
     assert_eq!(lines("crates/server/src/cli.rs", "use arrow::array::Array;\n"), [1]);
-    assert!(lines("crates/server/src/demo/load.rs", "use iceberg::spec::Schema;\nuse tpchgen::generators::X;\n").is_empty());
+    assert!(
+        lines("crates/server/src/demo/load.rs", "use iceberg::spec::Schema;\nuse tpchgen::generators::X;\n").is_empty()
+    );
 }
 
 #[test]

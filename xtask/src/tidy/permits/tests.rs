@@ -10,7 +10,8 @@ fn found(source: &str, list: &str) -> Vec<String> {
 
 #[test]
 fn a_public_function_without_a_permit_is_found() {
-    let source = "impl Store {\n    pub async fn rename(\n        &self,\n        to: &str,\n    ) -> Result<()> {\n    }\n}\n";
+    let source =
+        "impl Store {\n    pub async fn rename(\n        &self,\n        to: &str,\n    ) -> Result<()> {\n    }\n}\n";
     let found = found(source, "");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("crates/store/src/tables.rs:2 `rename` takes no permit"), "{found:?}");
@@ -24,7 +25,17 @@ fn a_permit_of_any_kind_satisfies() {
 
 #[test]
 fn private_functions_constructors_and_comments_are_not_asked() {
-    assert!(found("pub(crate) fn a(tx: &mut Tx) {}\npub fn b(x: u8) -> u8 { x }\n// pub fn c(&self)\nfn d(&self) {}", "").is_empty());
+    assert!(
+        found("pub(crate) fn a(tx: &mut Tx) {}\npub fn b(x: u8) -> u8 { x }\n// pub fn c(&self)\nfn d(&self) {}", "")
+            .is_empty()
+    );
+}
+
+#[test]
+fn free_functions_over_the_store_are_asked_and_methods_of_rows_are_not() {
+    assert_eq!(found("pub async fn drop_all(store: &Store, name: &str) -> Result<()> {}\n", "").len(), 1);
+    let rows = "impl Store {\n}\nimpl TableRow {\n    pub fn name(&self) -> &str {}\n}\npub fn open() -> Store {}\n";
+    assert!(found(rows, "").is_empty());
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn ids_sort_by_number() {
 fn lists_name_each_and_ranges_name_what_is_known_between() {
     assert_eq!(names("A-001, R22:\nS-010", &[]), ["A-001@1", "R22@1", "S-010@2"]);
     let known = ["A-046", "A-047", "A-048", "A-049", "A-050"];
-    for range in ["A-046 … A-049", "A-046–A-049", "A-046..A-049", "A-046 - A-049", "A-046-A-049", "A-046 to A-049"] {
+    for range in ["A-046 … A-049", "A-046–A-049", "A-046..A-049", "A-046 - A-049", "A-046-A-049", "A-046 to A-049"]
+    {
         assert_eq!(names(range, &known), ["A-046@1", "A-047@1", "A-048@1", "A-049@1"], "{range}");
     }
     assert_eq!(names("A-046 and A-049", &known), ["A-046@1", "A-049@1"]);

@@ -1,0 +1,106 @@
+//! Warehouses: managed ones below the server's base, or `file` ones with a root of their own.
+
+use std::sync::Arc;
+
+use polder_policy::actions;
+use polder_store::{NewWarehouse, Page, PageRequest, WarehouseRow};
+use polder_types::{Error, Location, Result, Subject, WarehouseName};
+
+use crate::OpCtx;
+
+/// A warehouse as an administrator asks for it.
+#[derive(Clone, Debug)]
+pub struct WarehouseRequest {
+    /// Its immutable name.
+    pub name: WarehouseName,
+    /// Its root; `None`: managed, `<base>/tenant={t}/workspace={w}/`.
+    pub root: Option<String>,
+    /// Further locations that its tables may live in.
+    pub allowed_locations: Vec<String>,
+    /// Make it the tenant's default.
+    pub default: bool,
+}
+
+/// Makes a warehouse and its directory.
+///
+/// # Errors
+/// `AlreadyExists`; `Invalid` if a root is refused or overlaps another warehouse's, of whatever tenant;
+/// `Unsupported` for a store that this build does not write.
+pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<WarehouseRow>> {
+    ctx.retrying(|ctx| async move {
+        let permit = ctx.authorize(actions::ManageWarehouses, &ctx.tenant_ref())?;
+        let new = NewWarehouse {
+            name: request.name.clone(),
+            root: root(&ctx, request)?,
+            allowed_locations: request.allowed_locations.iter().map(|text| writable(text)).collect::<Result<_>>()?,
+            default: request.default,
+        };
+        let roots: Vec<Location> = [&new.root].into_iter().chain(&new.allowed_locations).cloned().collect();
+        let row = ctx.catalog().store().create_warehouse(&permit, new, &ctx.stamp()).await?;
+        for root in &roots {
+            // After the row, so that only a root that was found disjoint from all others is made. If the disk
+            // fails now, the first table to be created fails too and says so.
+            ctx.catalog().files().make_root(root).await?;
+        }
+        Ok(row)
+    })
+    .await
+}
+
+fn root(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Location> {
+    match (&request.root, ctx.catalog().managed_base()) {
+        (Some(text), _) => writable(text),
+        (None, Some(base)) => base.join(&format!("tenant={}/workspace={}", ctx.tenant(), request.name)),
+        (None, None) => {
+            Err(Error::invalid("missing_root", "this server has no base for managed warehouses; name a root")
+                .about(Subject::Warehouse))
+        }
+    }
+}
+
+/// Parses a root that this build can write, and that is not a whole file system or bucket (R10).
+fn writable(text: &str) -> Result<Location> {
+    let location = Location::parse(text)?;
+    if location.scheme() != "file" {
+        return Err(Error::unsupported(
+            "unsupported_scheme",
+            format!("warehouses at `{}:` are not supported yet; use `file:`", location.scheme()),
+        )
+        .about(Subject::Warehouse));
+    }
+    if location.segments().is_empty() {
+        return Err(Error::invalid("location_not_allowed", "a whole file system cannot be a warehouse")
+            .about(Subject::Warehouse));
+    }
+    Ok(location)
+}
+
+/// Deletes an empty warehouse; its directory stays.
+///
+/// # Errors
+/// `NotEmpty`; `NotFound`; `Forbidden`.
+pub async fn delete(ctx: &OpCtx, name: &WarehouseName) -> Result<()> {
+    ctx.retrying(|ctx| async move {
+        let permit = ctx.authorize(actions::ManageWarehouses, &ctx.tenant_ref())?;
+        ctx.catalog().store().delete_warehouse(&permit, name, &ctx.stamp()).await
+    })
+    .await
+}
+
+/// Shows a warehouse.
+///
+/// # Errors
+/// `NotFound`; `Forbidden`.
+pub async fn show(ctx: &OpCtx, name: &WarehouseName) -> Result<Arc<WarehouseRow>> {
+    let permit = ctx.authorize(actions::ListWarehouses, &ctx.tenant_ref())?;
+    ctx.catalog().store().show_warehouse(&permit, name).await
+}
+
+/// Lists the warehouses of the tenant.
+///
+/// # Errors
+/// `Forbidden`.
+pub async fn list(ctx: &OpCtx, page: &PageRequest) -> Result<Page<WarehouseRow>> {
+    let permit = ctx.authorize(actions::ListWarehouses, &ctx.tenant_ref())?;
+    ctx.catalog().store().list_warehouses(&permit, page).await
+}

@@ -1,0 +1,118 @@
+//! Parsed metadata documents, immutable once written: keyed by warehouse and location, weighed in bytes, bounded,
+//! read once for all who wait. Refuses files outside the table's registered location and compressed ones.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use moka::future::Cache;
+use polder_store::TableRow;
+use polder_types::{Error, Location, Result, WarehouseId};
+
+use crate::{
+    io::FileIo,
+    metadata::{DOCUMENT_BYTES_MAX, TableDoc},
+    places,
+    view::{SnapshotsMode, refs_only},
+};
+
+/// A document and the bytes it was read from or written as.
+#[derive(Debug)]
+pub(crate) struct StoredDoc {
+    bytes: Bytes,
+    doc: Arc<TableDoc>,
+    refs: OnceLock<Bytes>,
+}
+
+impl StoredDoc {
+    /// Pairs a document with its serialised form.
+    pub(crate) fn new(bytes: Bytes, doc: TableDoc) -> Arc<Self> {
+        Arc::new(Self { bytes, doc: Arc::new(doc), refs: OnceLock::new() })
+    }
+
+    /// The document.
+    #[must_use]
+    pub(crate) fn doc(&self) -> &Arc<TableDoc> {
+        &self.doc
+    }
+
+    /// The bytes of an answer; the pruned form is made once.
+    pub(crate) fn body(&self, mode: SnapshotsMode) -> Result<Bytes> {
+        match (mode, self.refs.get()) {
+            (SnapshotsMode::All, _) => Ok(self.bytes.clone()),
+            (SnapshotsMode::Refs, Some(pruned)) => Ok(pruned.clone()),
+            (SnapshotsMode::Refs, None) => {
+                let pruned = refs_only(&self.bytes, &self.doc)?;
+                Ok(self.refs.get_or_init(|| pruned).clone())
+            }
+        }
+    }
+
+    /// About how much memory it takes: the bytes, the document's own copies of them, and the pruned form.
+    fn weight(&self) -> u32 {
+        u32::try_from(self.bytes.len().saturating_mul(4).saturating_add(4_096)).unwrap_or(u32::MAX)
+    }
+}
+
+/// A file, as the catalog names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    warehouse: WarehouseId,
+    metadata_location: Arc<str>,
+}
+
+/// The cache.
+#[derive(Clone, Debug)]
+pub(crate) struct MetadataCache {
+    docs: Cache<Key, Arc<StoredDoc>>,
+    files: FileIo,
+}
+
+impl MetadataCache {
+    /// Makes an empty cache of at most `bytes_max`.
+    pub(crate) fn new(bytes_max: u64, files: FileIo) -> Self {
+        let docs = Cache::builder()
+            .max_capacity(bytes_max)
+            .weigher(|_: &Key, stored: &Arc<StoredDoc>| stored.weight())
+            .build();
+        Self { docs, files }
+    }
+
+    /// Returns the current document of a table; the file is read at most once while it is cached.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file cannot be read; `Internal` if it is not a table's metadata.
+    pub(crate) async fn current(&self, table: &TableRow) -> Result<Arc<StoredDoc>> {
+        let key = key(table.warehouse.warehouse.id, &table.metadata_location);
+        if let Some(stored) = self.docs.get(&key).await {
+            return Ok(stored);
+        }
+        let read = self.read(table);
+        self.docs.try_get_with(key, read).await.map_err(|error: Arc<Error>| Error::clone(&error))
+    }
+
+    /// Remembers a document that was just written.
+    pub(crate) async fn remember(&self, warehouse: WarehouseId, metadata_location: &str, stored: Arc<StoredDoc>) {
+        self.docs.insert(key(warehouse, metadata_location), stored).await;
+    }
+
+    async fn read(&self, table: &TableRow) -> Result<Arc<StoredDoc>> {
+        let file = Location::parse(&table.metadata_location)?;
+        // SECURITY: the row says where the table lives; a pointer elsewhere is not followed (A-004, R8, R9).
+        let root = places::check_table_location(&table.warehouse, &table.location)?;
+        if !file.is_within(&table.location) {
+            return Err(Error::internal("a metadata file lies outside its table's location"));
+        }
+        if !table.metadata_location.ends_with(".json") || table.metadata_location.ends_with(".gz.metadata.json") {
+            return Err(Error::unsupported("unsupported_metadata_file", "compressed metadata files are not supported"));
+        }
+        let bytes = self.files.read(root, &file, DOCUMENT_BYTES_MAX as u64).await?;
+        let doc = TableDoc::parse(&bytes).map_err(|error| {
+            Error::internal(format!("the metadata of relation {} is damaged: {error:?}", table.table.id))
+        })?;
+        Ok(StoredDoc::new(Bytes::from(bytes), doc))
+    }
+}
+
+fn key(warehouse: WarehouseId, metadata_location: &str) -> Key {
+    Key { warehouse, metadata_location: metadata_location.into() }
+}

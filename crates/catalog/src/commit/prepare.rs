@@ -1,0 +1,102 @@
+//! Steps 1 to 5 for one table: resolve, authorize, base by pointer, requirements, updates, every location.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use polder_policy::{Permit, TableRef, actions};
+use polder_store::{ColumnBinding, TableRow, WarehouseRow};
+use polder_types::{Error, ErrorKind, Location, Micros, Result, Subject};
+
+use super::TableCommit;
+use crate::{
+    OpCtx,
+    cache::StoredDoc,
+    columns,
+    ids::fresh_uuid,
+    metadata::{self, DOCUMENT_BYTES_MAX, TableDoc},
+    places, resolve,
+};
+
+/// What will be published for one table.
+pub(super) struct Change {
+    pub(super) permit: Permit<actions::CommitTable>,
+    pub(super) row: Arc<TableRow>,
+    /// The document as it is now.
+    pub(super) base: Arc<StoredDoc>,
+    /// The next one; `None` if nothing changes.
+    pub(super) next: Option<NewFile>,
+    pub(super) bindings: Vec<ColumnBinding>,
+}
+
+/// A metadata file to be written.
+pub(super) struct NewFile {
+    /// The root of the warehouse that holds it.
+    pub(super) root: Location,
+    pub(super) place: Location,
+    pub(super) stored: Arc<StoredDoc>,
+    pub(super) bytes: Bytes,
+}
+
+impl NewFile {
+    /// Serialises a document under a fresh name below the table's location.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond the size that the catalog reads back.
+    pub(super) fn new(root: &Location, location: &Location, version: u64, doc: TableDoc) -> Result<Self> {
+        let bytes = Bytes::from(doc.to_bytes());
+        if bytes.len() > DOCUMENT_BYTES_MAX {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                Subject::Table,
+                "metadata_too_large",
+                "the table's metadata would be larger than 64 MiB; expire snapshots first",
+            ));
+        }
+        let file = format!("{}/{version:05}-{}.metadata.json", places::METADATA_DIRECTORY, fresh_uuid());
+        let place = location.join(&file)?;
+        Ok(Self { root: root.clone(), place, stored: StoredDoc::new(bytes.clone(), doc), bytes })
+    }
+}
+
+/// Decides on committing to a table.
+pub(super) fn permit(ctx: &OpCtx, table: &TableRef, warehouse: &WarehouseRow) -> Result<Permit<actions::CommitTable>> {
+    resolve::permit(ctx, warehouse, actions::CommitTable, table)
+}
+
+/// Makes the change of one table from its current row.
+pub(super) async fn prepare(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &TableCommit) -> Result<Change> {
+    let row = resolve::table(ctx, warehouse, &commit.ident).await?;
+    let permit = permit(ctx, &row.table, warehouse)?; // SECURITY: nothing below may run without it
+    let base = ctx.catalog().metadata().current(&row).await?;
+    metadata::check(Some(base.doc()), &commit.requirements)?;
+    if commit.updates.is_empty() {
+        return Ok(Change { permit, row, base, next: None, bindings: Vec::new() });
+    }
+    // A commit that waited for others must not turn the table's clock back.
+    let now = ctx.now().max(Micros(base.doc().last_updated_ms().saturating_mul(1_000)));
+    let next = metadata::apply(Some(base.doc()), &commit.updates, now)?
+        .with_log_entry(&row.metadata_location, base.doc().last_updated_ms())?;
+    // SECURITY: every location at every commit, after the updates were applied (R4, R9, R10).
+    let root = places::check_table_location(&row.warehouse, &row.location)?.clone();
+    places::check_document(&next, &row.location)?;
+    if !edits_policies(ctx, &row.table) {
+        columns::check_kept(ctx.snapshot(), &row.table, base.doc(), &next)?;
+    }
+    let name = row.table.qualified();
+    let restrictions = ctx.snapshot().restrictions_on(row.table.id, &name);
+    let bindings = columns::new_bindings(restrictions, row.table.id, &next);
+    let next = NewFile::new(&root, &row.location, next_version(&row.metadata_location), next)?;
+    Ok(Change { permit, row, base, next: Some(next), bindings })
+}
+
+/// True if the caller may edit policies on the table, and so may decide what becomes of the columns they read.
+fn edits_policies(ctx: &OpCtx, table: &TableRef) -> bool {
+    polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ReleaseTable, table).is_ok()
+}
+
+/// The number after the one that the current file's name begins with; for people, nothing depends on it.
+fn next_version(metadata_location: &str) -> u64 {
+    let file = metadata_location.rsplit('/').next().unwrap_or_default();
+    let digits = file.split('-').next().unwrap_or_default();
+    digits.parse::<u64>().map_or(0, |version| version.saturating_add(1))
+}

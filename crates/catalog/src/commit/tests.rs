@@ -1,0 +1,6 @@
+//! Tests of the commit protocol, against a real store and real files, with planned faults.
+
+mod creates;
+mod faults;
+mod places;
+mod races;

@@ -1,0 +1,182 @@
+//! The context of one operation: who asks, when, under which policy, until when. Owned and `Send`, so that a commit
+//! can move to its own task.
+
+use std::{future::Future, sync::Arc};
+
+use polder_policy::{
+    Action, AuditClass, Denial, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef, WarehouseRef,
+};
+use polder_store::{Actor, CountedEvent, Decision, Stamp, is_stale};
+use polder_types::{Error, Micros, Principal, RequestId, Result, TenantId};
+use tokio::time::Instant;
+
+use crate::catalog::Catalog;
+
+/// How often an operation starts again because the policy changed under it.
+const STALE_RETRIES_MAX: usize = 4;
+
+/// The context of one operation; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OpCtx(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    catalog: Catalog,
+    principal: Principal,
+    snapshot: Arc<PolicySnapshot>,
+    request_id: RequestId,
+    now: Micros,
+    deadline: Instant,
+}
+
+impl OpCtx {
+    /// Makes the context; the door calls it once a request, with the principal it authenticated.
+    #[must_use]
+    pub fn new(
+        catalog: Catalog,
+        principal: Principal,
+        snapshot: Arc<PolicySnapshot>,
+        request_id: RequestId,
+        now: Micros,
+        deadline: Instant,
+    ) -> Self {
+        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline }))
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// The tenant of the credential.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.0.principal.tenant
+    }
+
+    /// The tenant, as a resource.
+    #[must_use]
+    pub fn tenant_ref(&self) -> TenantRef {
+        TenantRef { id: self.tenant().clone() }
+    }
+
+    /// The request, for logs, answers and audit records.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.0.request_id
+    }
+
+    /// When the request arrived.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        self.0.now
+    }
+
+    /// When the caller stops waiting.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.0.deadline
+    }
+
+    /// The policy that decides.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<PolicySnapshot> {
+        &self.0.snapshot
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// What the store writes beside every change.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { request: self.0.request_id, now: self.0.now }
+    }
+
+    /// Decides, and counts what is to be counted.
+    ///
+    /// # Errors
+    /// `NotFound` where the caller may not know the object, `Forbidden` where it may.
+    pub fn authorize<A: Action>(&self, action: A, resource: &A::Resource) -> Result<Permit<A>> {
+        let decision = polder_policy::authorize(self.snapshot(), self.principal(), action, resource);
+        self.counted::<A, _>(resource, decision)
+    }
+
+    /// Decides on listing the children of a namespace, and counts it.
+    ///
+    /// # Errors
+    /// As [`OpCtx::authorize`].
+    pub fn authorize_list<A: Action<Resource = NamespaceRef>>(
+        &self,
+        action: A,
+        resource: &NamespaceRef,
+    ) -> Result<ListPermit<A>> {
+        let decision = polder_policy::authorize_list(self.snapshot(), self.principal(), action, resource);
+        self.counted::<A, _>(resource, decision)
+    }
+
+    /// Decides on listing the namespaces at the root of a warehouse, and counts it.
+    ///
+    /// # Errors
+    /// As [`OpCtx::authorize`].
+    pub fn authorize_root_list<A: Action<Resource = WarehouseRef>>(
+        &self,
+        action: A,
+        resource: &WarehouseRef,
+    ) -> Result<ListPermit<A>> {
+        let decision = polder_policy::authorize_root_list(self.snapshot(), self.principal(), action, resource);
+        self.counted::<A, _>(resource, decision)
+    }
+
+    /// Records the decision if nothing else does: mutations and strict actions write their own records.
+    fn counted<A: Action, T>(&self, resource: &A::Resource, decision: Result<T, Denial>) -> Result<T> {
+        let reason = decision.as_ref().err().map(|denial| denial.reason);
+        if reason.is_some() || A::AUDIT == AuditClass::Counted {
+            self.catalog().store().count(CountedEvent {
+                tenant: Some(self.tenant().clone()),
+                at: self.now(),
+                request: self.request_id(),
+                actor: Some(Actor { id: self.principal().id, name: self.principal().name.clone() }),
+                action: A::NAME,
+                subject: <A::Resource as Resource>::SUBJECT,
+                object: resource.display(),
+                decision: if reason.is_some() { Decision::Deny } else { Decision::Allow },
+                reason: reason.map(polder_policy::DenialReason::as_str),
+                policy_version: self.snapshot().version(),
+            });
+        }
+        decision.map_err(|denial| polder_policy::denied(&denial))
+    }
+
+    /// Takes the newest policy and authenticates the caller's key again: roles, attributes and the key itself may
+    /// have changed.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if the key is not valid any more; the store's own.
+    pub async fn refresh(&self) -> Result<Self> {
+        let snapshot = self.catalog().store().policy_snapshot(self.tenant()).await?;
+        let snapshot = snapshot.ok_or_else(Error::unauthenticated)?;
+        let Principal { key, scopes, .. } = self.principal();
+        let principal = snapshot.authenticate(key, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
+        Ok(Self::new(self.catalog().clone(), principal, snapshot, self.0.request_id, self.0.now, self.0.deadline))
+    }
+
+    /// Runs an operation, again from its start if the policy changed between its decision and its transaction.
+    ///
+    /// # Errors
+    /// The operation's own; `Unavailable` if the policy keeps changing.
+    pub(crate) async fn retrying<T, F: Future<Output = Result<T>>>(&self, attempt: impl Fn(Self) -> F) -> Result<T> {
+        let mut ctx = self.clone();
+        for _ in 0..STALE_RETRIES_MAX {
+            match attempt(ctx.clone()).await {
+                Err(error) if is_stale(&error) => ctx = ctx.refresh().await?,
+                outcome => return outcome,
+            }
+        }
+        Err(Error::unavailable("policy_changing", "the policy keeps changing; nothing was done"))
+    }
+}

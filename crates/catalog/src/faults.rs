@@ -1,0 +1,54 @@
+//! Where a test can make the catalog fail; outside tests every step simply goes on.
+
+use std::io;
+
+/// A step of the commit protocol that the world can make fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// The directory of a new file is made.
+    MakeDirectory,
+    /// The temporary file is created.
+    CreateFile,
+    /// Its bytes are written.
+    WriteFile,
+    /// It is flushed to the disk.
+    SyncFile,
+    /// It gets its name.
+    LinkFile,
+    /// The directory is flushed to the disk.
+    SyncDirectory,
+    /// The transaction begins.
+    BeforeTransaction,
+    /// The transaction's answer arrives.
+    AfterTransaction,
+}
+
+/// The faults that a test has planned.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    #[cfg(test)]
+    planned: std::sync::Arc<std::sync::Mutex<Vec<Step>>>,
+}
+
+impl Faults {
+    /// Fails if a test has planned it for this step, once.
+    #[cfg_attr(not(test), allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "only tests plan faults"))]
+    pub(crate) fn check(&self, step: Step) -> io::Result<()> {
+        #[cfg(test)]
+        {
+            let mut planned = self.planned.lock().unwrap();
+            if let Some(index) = planned.iter().position(|wanted| *wanted == step) {
+                planned.remove(index);
+                return Err(io::Error::other(format!("planned fault at {step:?}")));
+            }
+        }
+        let _ = step;
+        Ok(())
+    }
+
+    /// Plans a fault.
+    #[cfg(test)]
+    pub(crate) fn plan(&self, step: Step) {
+        self.planned.lock().unwrap().push(step);
+    }
+}

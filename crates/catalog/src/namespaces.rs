@@ -1,0 +1,152 @@
+//! Namespaces as users know them: resolve, authorize, act. No HTTP, no SQL.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use polder_policy::{ListPermit, actions};
+use polder_store::{NamespaceRow, Page, PageRequest};
+use polder_types::{
+    Error, ErrorKind, Namespace, Result, Subject, WarehouseName,
+    rest::{CreateNamespaceRequest, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse},
+};
+
+use crate::{OpCtx, places, properties, resolve};
+
+/// The namespace property that names a place.
+const LOCATION: &str = "location";
+
+/// Lists the namespaces right inside `parent`, or at the root, that the caller may know.
+///
+/// # Errors
+/// `NotFound` for an absent or invisible parent; `Invalid` for a page token that is not ours.
+pub async fn list(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    parent: Option<&Namespace>,
+    page: &PageRequest,
+) -> Result<Page<Namespace>> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let store = ctx.catalog().store();
+    let Some(parent) = parent else {
+        let permit = ctx.authorize_root_list(actions::ListRootNamespaces, &warehouse.warehouse)?;
+        return store.list_root_namespaces(&permit, page).await;
+    };
+    let parent = resolve::namespace(ctx, &warehouse, parent).await?;
+    let permit: ListPermit<_> = ctx
+        .authorize_list(actions::ListNamespaces, &parent.namespace)
+        .map_err(|error| resolve::hidden(ctx, &warehouse, error))?;
+    store.list_namespaces(&permit, page).await
+}
+
+/// Makes a namespace; its parent must exist.
+///
+/// # Errors
+/// `AlreadyExists`; `NotFound` for an absent or invisible parent; `Invalid` for a property that is not allowed.
+pub async fn create(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    request: CreateNamespaceRequest,
+) -> Result<Arc<NamespaceRow>> {
+    let request = &request;
+    ctx.retrying(|ctx| async move {
+        let warehouse = resolve::warehouse(&ctx, warehouse).await?;
+        let (name, store, stamp) = (&request.namespace, ctx.catalog().store(), ctx.stamp());
+        match name.parent() {
+            None => {
+                let permit = ctx.authorize(actions::CreateRootNamespace, &warehouse.warehouse)?;
+                let properties = governed(&ctx, &warehouse, request.properties.clone().unwrap_or_default())?;
+                store.create_root_namespace(&permit, name, properties, &stamp).await
+            }
+            Some(parent) => {
+                let parent = resolve::namespace(&ctx, &warehouse, &parent).await?;
+                let permit = resolve::permit(&ctx, &warehouse, actions::CreateNamespace, &parent.namespace)?;
+                let properties = governed(&ctx, &warehouse, request.properties.clone().unwrap_or_default())?;
+                store.create_namespace(&permit, name, properties, &stamp).await
+            }
+        }
+    })
+    .await
+}
+
+/// Returns a namespace with its properties.
+///
+/// # Errors
+/// `NotFound` if it does not exist or the caller may not know.
+pub async fn load(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> Result<Arc<NamespaceRow>> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::namespace(ctx, &warehouse, name).await?;
+    resolve::permit(ctx, &warehouse, actions::LoadNamespace, &row.namespace)?;
+    Ok(row)
+}
+
+/// Says whether a namespace exists for the caller.
+///
+/// # Errors
+/// `NotFound` if it does not exist or the caller may not know.
+pub async fn exists(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> Result<()> {
+    load(ctx, warehouse, name).await.map(|_| ())
+}
+
+/// Drops an empty namespace.
+///
+/// # Errors
+/// `NotEmpty` (409) if anything is in it; `NotFound`, `Forbidden`.
+pub async fn drop(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> Result<()> {
+    ctx.retrying(|ctx| async move {
+        let warehouse = resolve::warehouse(&ctx, warehouse).await?;
+        let row = resolve::namespace(&ctx, &warehouse, name).await?;
+        let permit = resolve::permit(&ctx, &warehouse, actions::DropNamespace, &row.namespace)?;
+        ctx.catalog().store().drop_namespace(&permit, &ctx.stamp()).await
+    })
+    .await
+}
+
+/// Sets and removes properties, and says what became of each key.
+///
+/// # Errors
+/// `Unprocessable` if a key is both set and removed; `Invalid` for a property that is not allowed.
+pub async fn update_properties(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    name: &Namespace,
+    request: UpdateNamespacePropertiesRequest,
+) -> Result<UpdateNamespacePropertiesResponse> {
+    let (removals, updates) = (request.removals.unwrap_or_default(), request.updates.unwrap_or_default());
+    let (removals, updates) = (&removals, &updates);
+    ctx.retrying(|ctx| async move {
+        let warehouse = resolve::warehouse(&ctx, warehouse).await?;
+        let row = resolve::namespace(&ctx, &warehouse, name).await?;
+        let permit = resolve::permit(&ctx, &warehouse, actions::UpdateNamespace, &row.namespace)?;
+        refuse_overlap(removals, updates)?;
+        let updates = governed(&ctx, &warehouse, updates.clone())?;
+        let store = ctx.catalog().store();
+        store.update_namespace_properties(&permit, removals.clone(), updates, &ctx.stamp()).await
+    })
+    .await
+}
+
+fn refuse_overlap(removals: &[String], updates: &BTreeMap<String, String>) -> Result<()> {
+    match removals.iter().find(|key| updates.contains_key(*key)) {
+        None => Ok(()),
+        Some(key) => Err(Error::new(
+            ErrorKind::Unprocessable,
+            Subject::Namespace,
+            "overlapping_properties",
+            format!("the property `{key}` is both updated and removed"),
+        )),
+    }
+}
+
+fn governed(
+    ctx: &OpCtx,
+    warehouse: &polder_store::WarehouseRow,
+    mut wanted: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    properties::govern(&mut wanted, ctx.principal())?;
+    if let Some(location) = wanted.get(LOCATION) {
+        places::check_named_location(warehouse, location)?;
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Which locations a table may use: under a root of its warehouse, and everything its metadata names under the
+//! table's own location. Compares parsed segments, never text.
+
+use polder_store::WarehouseRow;
+use polder_types::{Error, Location, Result, Subject};
+
+use crate::metadata::TableDoc;
+
+/// The directory of a table's metadata files, below its location.
+pub(crate) const METADATA_DIRECTORY: &str = "metadata";
+/// The directory of a table's data files, below its location.
+pub(crate) const DATA_DIRECTORY: &str = "data";
+
+fn refused(what: &str, why: &str) -> Error {
+    Error::invalid("location_not_allowed", format!("the {what} is not allowed: {why}")).about(Subject::Table)
+}
+
+/// Finds the root of the warehouse that holds a location.
+pub(crate) fn root_of<'a>(warehouse: &'a WarehouseRow, location: &Location) -> Option<&'a Location> {
+    [&warehouse.root].into_iter().chain(&warehouse.allowed_locations).find(|root| location.is_within(root))
+}
+
+/// Checks the location of a table: strictly below a root of its warehouse.
+///
+/// # Errors
+/// `Invalid` otherwise; a root itself is refused too, since it would swallow every other table (R10).
+// SECURITY: before anything is written, read or answered for the table (R1, A-004).
+pub(crate) fn check_table_location<'a>(warehouse: &'a WarehouseRow, location: &Location) -> Result<&'a Location> {
+    match root_of(warehouse, location) {
+        Some(root) if location != root => Ok(root),
+        Some(_) => Err(refused("location", "it is a root of the warehouse; use a directory below it")),
+        None => Err(refused("location", "it is not below a root of the warehouse")),
+    }
+}
+
+/// Checks a location that a client's namespace property or request names, which may be a root.
+///
+/// # Errors
+/// `Invalid` if it is not below a root of the warehouse.
+pub(crate) fn check_named_location(warehouse: &WarehouseRow, text: &str) -> Result<()> {
+    match root_of(warehouse, &Location::parse(text)?) {
+        Some(_) => Ok(()),
+        None => Err(refused("location", "it is not below a root of the warehouse")),
+    }
+}
+
+/// Checks every location that a document names against the location that the catalog has registered.
+///
+/// # Errors
+/// `Unsupported` if the document moves the table; `Invalid` if anything lies outside the table's own location.
+// SECURITY: every location at every commit, whatever was changed (R4, R9, R10): a manifest list or data path in
+// a neighbour's directory would read, or overwrite, what the neighbour's policies protect.
+pub(crate) fn check_document(doc: &TableDoc, registered: &Location) -> Result<()> {
+    for named in doc.locations() {
+        let place = Location::parse(&named.text).map_err(|error| {
+            refused(&format!("location in `{}`", named.member), "it is not a valid location").with_source(error)
+        })?;
+        if named.member == "location" {
+            if &place != registered {
+                return Err(moved(&place, registered));
+            }
+        } else if !place.is_within(registered) || &place == registered {
+            return Err(refused(
+                &format!("location in `{}`", named.member),
+                "it is not below the table's own location",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn moved(place: &Location, registered: &Location) -> Error {
+    if place.overlaps(registered) {
+        return refused("location", "it is not the table's own");
+    }
+    Error::unsupported("unsupported_move", "a table's location cannot be changed; create a table there instead")
+        .about(Subject::Table)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Properties that clients may not choose: how files are reached, which classes are loaded, who somebody is.
+
+use polder_types::{Error, Principal, Result};
+
+/// The property that names a table's or namespace's owner.
+const OWNER: &str = "owner";
+
+/// Beginnings of names that tell an engine how and with which credentials to reach files or catalogs.
+const REFUSED_PREFIXES: [&str; 18] = [
+    "adls.",
+    "azure.",
+    "client.",
+    "dynamodb.",
+    "fs.",
+    "gcs.",
+    "glue.",
+    "gs.",
+    "hadoop.",
+    "header.",
+    "hf.",
+    "hive.",
+    "oauth2",
+    "oss.",
+    "rest.",
+    "s3.",
+    "s3tables.",
+    "webhdfs.",
+];
+
+/// Names, and ends of names, with the same meaning or that name a class to load.
+const REFUSED_ENDINGS: [&str; 12] = [
+    "io-impl",
+    "-impl",
+    ".impl",
+    "endpoint",
+    "access-key-id",
+    "secret-access-key",
+    "session-token",
+    "credential",
+    "run-as-owner",
+    "run_as_owner",
+    "run-as",
+    "run_as",
+];
+
+/// Whole names that clients take for catalog or FileIO settings.
+const REFUSED_NAMES: [&str; 4] = ["uri", "token", "warehouse", "prefix"];
+
+/// True for a property that only the catalog may set.
+// SECURITY: a table's properties reach other people's engines, which would load the named class or send their
+// requests and credentials to the named endpoint (R12), or act as the named user (R36).
+fn is_refused(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    REFUSED_NAMES.contains(&name.as_str())
+        || REFUSED_PREFIXES.iter().any(|start| name.starts_with(start))
+        || REFUSED_ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// Checks what a client sets, and puts the caller's own name where a property names the owner.
+///
+/// # Errors
+/// `Invalid` naming the first property that is refused.
+pub(crate) fn govern<'a>(
+    properties: impl IntoIterator<Item = (&'a String, &'a mut String)>,
+    principal: &Principal,
+) -> Result<()> {
+    for (name, text) in properties {
+        if is_refused(name) {
+            return Err(Error::invalid(
+                "property_not_allowed",
+                format!(
+                    "the property `{name}` is not allowed: only the catalog says how files are reached and by whom"
+                ),
+            ));
+        }
+        if name.eq_ignore_ascii_case(OWNER) {
+            principal.name.as_ref().clone_into(text);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

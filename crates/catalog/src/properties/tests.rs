@@ -1,0 +1,81 @@
+//! Tests of refused properties.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use polder_types::{ErrorKind, PrincipalId, PrincipalKind, Scopes};
+
+use super::*;
+
+fn etl() -> Principal {
+    Principal {
+        tenant: "acme".parse().unwrap(),
+        id: PrincipalId(uuid::Uuid::nil()),
+        name: "etl".into(),
+        kind: PrincipalKind::Service,
+        key: "pk_aaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+        scopes: Scopes::data(),
+        roles: Arc::new([]),
+        attributes: Arc::default(),
+    }
+}
+
+fn governed(name: &str, text: &str) -> Result<String> {
+    let mut properties = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+    govern(&mut properties, &etl()).map(|()| properties.remove(name).unwrap())
+}
+
+/// R12: no property that chooses a FileIO, a class, an endpoint or a credential is stored.
+#[test]
+fn properties_that_redirect_file_access_are_refused() {
+    for name in [
+        "io-impl",
+        "py-io-impl",
+        "PY-IO-IMPL",
+        "write.location-provider.impl",
+        "encryption.kms-impl",
+        "s3.endpoint",
+        "s3.access-key-id",
+        "gcs.oauth2.token",
+        "adls.sas-token.x",
+        "client.region",
+        "fs.s3a.endpoint",
+        "uri",
+        "token",
+        "rest.sigv4-enabled",
+        "header.x",
+        "my.endpoint",
+        "metrics-reporter-impl",
+    ] {
+        let error = governed(name, "x").unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, "property_not_allowed"), "{name}");
+    }
+}
+
+/// R36: an identity comes from the principal, never from the client.
+#[test]
+fn a_named_owner_becomes_the_caller() {
+    assert_eq!(governed("owner", "root").unwrap(), "etl");
+    assert_eq!(governed("Owner", "root").unwrap(), "etl");
+    assert!(governed("trino.run-as-owner", "true").is_err());
+}
+
+/// what real clients send is stored as it is.
+#[test]
+fn properties_that_real_clients_send_are_kept() {
+    for name in [
+        "comment",
+        "create_engine_version",
+        "write.delete.mode",
+        "write.parquet.compression-codec",
+        "created-at",
+        "schema.name-mapping.default",
+        "write.wap.enabled",
+        "write.metadata.previous-versions-max",
+        "rig.k",
+        "spark.query-column-names",
+        "write.upsert.enabled",
+        "write.object-storage.enabled",
+    ] {
+        assert_eq!(governed(name, "v").unwrap(), "v", "{name}");
+    }
+}

@@ -1,0 +1,86 @@
+//! From names to rows, and the 404 that keeps secrets: whoever may not know a warehouse gets the answer of an absent
+//! one for everything inside it (R22).
+
+use std::sync::Arc;
+
+use polder_policy::{Action, DenialReason, Permit, actions};
+use polder_store::{NamespaceRow, TableRow, WarehouseRow};
+use polder_types::{Error, ErrorKind, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
+
+use crate::OpCtx;
+
+/// Finds a warehouse of the caller's tenant. Whether the caller may know it is decided with what is inside.
+///
+/// # Errors
+/// `NotFound`; `Forbidden` if the credential does not reach the catalog at all.
+pub(crate) async fn warehouse(ctx: &OpCtx, name: &WarehouseName) -> Result<Arc<WarehouseRow>> {
+    // First, so that an under-scoped credential cannot tell what exists.
+    if !ctx.principal().scopes.allows(Scope::Catalog) {
+        return Err(Error::new(
+            ErrorKind::Forbidden,
+            Subject::Warehouse,
+            "insufficient_scope",
+            "the credential's scopes do not allow this",
+        ));
+    }
+    let found = ctx.catalog().store().resolve_warehouse(ctx.tenant(), name).await?;
+    found.ok_or_else(|| Error::not_found(Subject::Warehouse, name.as_str()))
+}
+
+/// Finds a namespace.
+///
+/// # Errors
+/// `NotFound`, of the warehouse if the caller may not know even that.
+pub(crate) async fn namespace(ctx: &OpCtx, warehouse: &WarehouseRow, name: &Namespace) -> Result<Arc<NamespaceRow>> {
+    let found = ctx.catalog().store().resolve_namespace(&warehouse.warehouse, name).await?;
+    found.ok_or_else(|| hidden(ctx, warehouse, Error::not_found(Subject::Namespace, &name.to_string())))
+}
+
+/// Finds a table.
+///
+/// # Errors
+/// As [`namespace`].
+pub(crate) async fn table(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent) -> Result<Arc<TableRow>> {
+    table_if_any(ctx, warehouse, ident).await?.ok_or_else(|| no_such_table(ctx, warehouse, ident))
+}
+
+/// Finds a table that may be missing.
+pub(crate) async fn table_if_any(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    ident: &TableIdent,
+) -> Result<Option<Arc<TableRow>>> {
+    ctx.catalog().store().resolve_table(&warehouse.warehouse, ident).await
+}
+
+/// The answer for a table that is not there.
+pub(crate) fn no_such_table(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent) -> Error {
+    hidden(ctx, warehouse, Error::not_found(Subject::Table, &ident.to_string()))
+}
+
+/// Decides on something inside a warehouse.
+///
+/// # Errors
+/// As [`OpCtx::authorize`]; a 404 is the warehouse's own if the caller may not know even that.
+pub(crate) fn permit<A: Action>(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    action: A,
+    resource: &A::Resource,
+) -> Result<Permit<A>> {
+    ctx.authorize(action, resource).map_err(|error| hidden(ctx, warehouse, error))
+}
+
+/// Replaces a 404 by the warehouse's where the caller may not know the warehouse.
+pub(crate) fn hidden(ctx: &OpCtx, warehouse: &WarehouseRow, error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let known = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::GetConfig, &warehouse.warehouse);
+    match known {
+        Err(denial) if denial.reason == DenialReason::Invisible => {
+            Error::not_found(Subject::Warehouse, warehouse.warehouse.name.as_str())
+        }
+        _ => error,
+    }
+}

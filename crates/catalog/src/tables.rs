@@ -1,0 +1,169 @@
+//! Tables as users know them: resolve, authorize, act. No HTTP, no SQL. Committing is in `commit`.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use polder_policy::{Permit, actions};
+use polder_store::{Page, PageRequest, TableEntry, TableRow};
+use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
+use uuid::Uuid;
+
+use crate::{OpCtx, cache::StoredDoc, columns, metadata::TableDoc, resolve, view::etag};
+pub use crate::{
+    commit::{commit, create},
+    view::{EntityTag, SnapshotsMode},
+};
+
+/// A loaded, created or committed table: what an answer is made of.
+#[derive(Clone, Debug)]
+pub struct LoadedTable {
+    /// Where the document lies; `None` for a staged create, which nothing stores.
+    pub metadata_location: Option<String>,
+    /// The document, byte for byte as it is stored (or without the snapshots that no reference names).
+    pub metadata: Bytes,
+    /// The strong entity tag, in quotes; `None` for a staged create.
+    pub etag: Option<EntityTag>,
+    /// Settings for the client, the same for every principal.
+    pub config: Arc<BTreeMap<String, String>>,
+    /// The `table-uuid` inside the document.
+    pub table_uuid: Uuid,
+}
+
+impl LoadedTable {
+    pub(crate) fn new(ctx: &OpCtx, row: &TableRow, stored: &StoredDoc, mode: SnapshotsMode) -> Result<Self> {
+        Ok(Self {
+            metadata_location: Some(row.metadata_location.clone()),
+            metadata: stored.body(mode)?,
+            etag: Some(etag(&row.metadata_location, mode, row.warehouse.settings_version, &[])),
+            config: ctx.catalog().client_config(),
+            table_uuid: row.table_uuid,
+        })
+    }
+}
+
+/// A table that a query may read, with what must be enforced (in the permit).
+#[derive(Clone, Debug)]
+pub struct QueryTable {
+    /// Proof of the decision, with its obligations.
+    pub permit: Permit<actions::QueryTable>,
+    /// The table as the catalog knows it; its `location` bounds every file that may be read.
+    pub row: Arc<TableRow>,
+    /// Its current metadata.
+    pub doc: Arc<TableDoc>,
+}
+
+/// Lists the tables of a namespace that the caller may know.
+///
+/// # Errors
+/// `NotFound` for an absent or invisible namespace; `Invalid` for a page token that is not ours.
+pub async fn list(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    namespace: &Namespace,
+    page: &PageRequest,
+) -> Result<Page<TableEntry>> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::namespace(ctx, &warehouse, namespace).await?;
+    let permit = ctx
+        .authorize_list(actions::ListTables, &row.namespace)
+        .map_err(|error| resolve::hidden(ctx, &warehouse, error))?;
+    ctx.catalog().store().list_tables(&permit, page).await
+}
+
+/// Returns the table's current metadata as it is stored.
+///
+/// # Errors
+/// `NotFound` if it does not exist or the caller may not know; `Forbidden` if it is restricted for the caller.
+pub async fn load(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    ident: &TableIdent,
+    snapshots: SnapshotsMode,
+) -> Result<LoadedTable> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::table(ctx, &warehouse, ident).await?;
+    resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?; // SECURITY: nothing below may run without it
+    let stored = ctx.catalog().metadata().current(&row).await?;
+    LoadedTable::new(ctx, &row, &stored, snapshots)
+}
+
+/// Says whether a table exists for the caller.
+///
+/// # Errors
+/// `NotFound` if it does not exist or the caller may not know.
+pub async fn exists(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent) -> Result<()> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::table(ctx, &warehouse, ident).await?;
+    resolve::permit(ctx, &warehouse, actions::TableExists, &row.table).map(|_| ())
+}
+
+/// Drops a table: its name is free again, its files stay.
+///
+/// # Errors
+/// `Unsupported` with `purge`, which this build cannot carry out; `NotFound`, `Forbidden`.
+pub async fn drop(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent, purge: bool) -> Result<()> {
+    ctx.retrying(|ctx| async move {
+        let warehouse = resolve::warehouse(&ctx, warehouse).await?;
+        let row = resolve::table(&ctx, &warehouse, ident).await?;
+        let permit = resolve::permit(&ctx, &warehouse, actions::DropTable, &row.table)?;
+        if purge {
+            return Err(Error::unsupported(
+                "unsupported_purge",
+                "purging the files is not supported yet; drop the table with `purgeRequested=false`",
+            )
+            .about(Subject::Table));
+        }
+        ctx.catalog().store().drop_table(&permit, &ctx.stamp()).await
+    })
+    .await
+}
+
+/// Renames a table, within its warehouse. Restrictions of both names hold for it afterwards (R35).
+///
+/// # Errors
+/// `AlreadyExists` if the name is taken; `NotFound`, `Forbidden` for either end.
+pub async fn rename(ctx: &OpCtx, warehouse: &WarehouseName, from: &TableIdent, to: &TableIdent) -> Result<()> {
+    ctx.retrying(|ctx| async move {
+        let warehouse = resolve::warehouse(&ctx, warehouse).await?;
+        let row = resolve::table(&ctx, &warehouse, from).await?;
+        let source = resolve::permit(&ctx, &warehouse, actions::RenameTable, &row.table)?;
+        let namespace = resolve::namespace(&ctx, &warehouse, &to.namespace).await?;
+        let target = resolve::permit(&ctx, &warehouse, actions::RenameInto, &namespace.namespace)?;
+        let name = polder_types::QualifiedName { warehouse: warehouse.warehouse.name.clone(), ident: to.clone() };
+        let mut taken_over = columns::restrictions_on_name(ctx.snapshot(), &name).peekable();
+        let bindings = if taken_over.peek().is_some() {
+            let stored = ctx.catalog().metadata().current(&row).await?;
+            columns::new_bindings(taken_over, row.table.id, stored.doc())
+        } else {
+            Vec::new()
+        };
+        let store = ctx.catalog().store();
+        store.rename_table(&source, &target, &to.name, bindings, &ctx.stamp()).await.map(|_| ())
+    })
+    .await
+}
+
+/// Resolves and authorizes a table for a governed query; `warehouse` is the tenant's default if not named.
+///
+/// # Errors
+/// `NotFound`, always of the table, if anything on its path does not exist or the caller may not know;
+/// `Forbidden` if the caller may not read it.
+pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &TableIdent) -> Result<QueryTable> {
+    if !ctx.principal().scopes.allows(Scope::Query) {
+        return Err(Error::forbidden(Subject::Table, "the credential's scopes do not allow this"));
+    }
+    let absent = || Error::not_found(Subject::Table, &ident.to_string());
+    let store = ctx.catalog().store();
+    let warehouse = match warehouse {
+        Some(name) => store.resolve_warehouse(ctx.tenant(), name).await?,
+        None => store.default_warehouse(ctx.tenant()).await?,
+    };
+    let warehouse = warehouse.ok_or_else(absent)?;
+    let row = store.resolve_table(&warehouse.warehouse, ident).await?.ok_or_else(absent)?;
+    let permit = ctx.authorize(actions::QueryTable, &row.table)?; // SECURITY: nothing below may run without it
+    let stored = ctx.catalog().metadata().current(&row).await?;
+    Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()) })
+}
+
+#[cfg(test)]
+mod tests;

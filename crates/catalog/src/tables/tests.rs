@@ -1,0 +1,4 @@
+//! Tests of tables as principals meet them.
+
+mod doors;
+mod restrictions;

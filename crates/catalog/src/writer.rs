@@ -1,0 +1,185 @@
+//! The local object writer: create-only, durable before it says so, never out of its root. Refuses every scheme
+//! but `file`. Everything here blocks; the catalog runs it on blocking threads.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use polder_types::{Error, Location, Result};
+
+use crate::faults::{Faults, Step};
+
+/// Writes and reads files below a warehouse's roots.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LocalWriter {
+    pub(crate) faults: Faults,
+}
+
+impl LocalWriter {
+    /// Creates a file with these bytes, durably: temporary file, fsync, hard link to the name, fsync of the
+    /// directory and of every parent that is new. `fresh` makes the temporary name unique.
+    ///
+    /// A file of that name with the same bytes is our own earlier attempt and counts as written (F19).
+    ///
+    /// # Errors
+    /// `Unavailable` if the disk is full or failing, or the name holds other bytes: nothing happened; `Invalid` if
+    /// the place leads out of the root.
+    pub(crate) fn put_new(&self, root: &Location, place: &Location, bytes: &[u8], fresh: &str) -> Result<()> {
+        let path = local_path(place)?;
+        let parent = path.parent().ok_or_else(|| escape("the file has no directory"))?;
+        let made = self.make_parents(root, place, parent)?;
+        let temporary = parent.join(format!(".{fresh}.tmp"));
+        let written = self.write_and_link(&temporary, &path, bytes);
+        // The temporary name goes in every case; a crash leaves at most a hidden file that nothing names.
+        let removed = fs::remove_file(&temporary);
+        written?;
+        removed.map_err(unavailable)?;
+        self.sync_directories(parent, &made).map_err(unavailable)
+    }
+
+    fn write_and_link(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.write_temporary(temporary, bytes).map_err(unavailable)?;
+        let linked = self.faults.check(Step::LinkFile).and_then(|()| fs::hard_link(temporary, path));
+        match linked {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if read_bounded(path, bytes.len() as u64).is_ok_and(|present| present == bytes) {
+                    Ok(())
+                } else {
+                    Err(unavailable(error))
+                }
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    fn write_temporary(&self, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.faults.check(Step::CreateFile)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(temporary)?;
+        self.faults.check(Step::WriteFile)?;
+        file.write_all(bytes)?;
+        self.faults.check(Step::SyncFile)?;
+        file.sync_all()
+    }
+
+    fn sync_directories(&self, parent: &Path, made: &[PathBuf]) -> io::Result<()> {
+        self.faults.check(Step::SyncDirectory)?;
+        sync_directory(parent)?;
+        // A directory that is new is durable only when its own parent is.
+        made.iter().filter_map(|new| new.parent()).try_for_each(sync_directory)
+    }
+
+    /// Makes a directory and what is missing above it, durably.
+    ///
+    /// # Errors
+    /// As [`LocalWriter::put_new`].
+    pub(crate) fn make_directory(&self, root: &Location, place: &Location) -> Result<()> {
+        let path = local_path(place)?;
+        let made = self.make_parents(root, place, &path)?;
+        self.sync_directories(&path, &made).map_err(unavailable)
+    }
+
+    /// Makes the root of a warehouse itself.
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot be made; `Invalid` unless it is a `file` location.
+    pub(crate) fn make_root(&self, root: &Location) -> Result<()> {
+        let path = local_path(root)?;
+        let missing = missing_directories(&path);
+        self.faults.check(Step::MakeDirectory).and_then(|()| fs::create_dir_all(&path)).map_err(unavailable)?;
+        self.sync_directories(&path, &missing).map_err(unavailable)
+    }
+
+    fn make_parents(&self, root: &Location, place: &Location, directory: &Path) -> Result<Vec<PathBuf>> {
+        stays_within(root, place, directory)?;
+        let missing = missing_directories(directory);
+        self.faults.check(Step::MakeDirectory).and_then(|()| fs::create_dir_all(directory)).map_err(unavailable)?;
+        // Again, now that every level exists: what was made in between by others counts too.
+        stays_within(root, place, directory)?;
+        Ok(missing)
+    }
+
+    /// Reads a whole file of at most `bytes_max`.
+    ///
+    /// # Errors
+    /// `Internal` if it is gone or too large; `Unavailable` if it cannot be read now; `Invalid` if the place leads
+    /// out of the root.
+    pub(crate) fn read(&self, root: &Location, place: &Location, bytes_max: u64) -> Result<Vec<u8>> {
+        let path = local_path(place)?;
+        stays_within(root, place, &path)?;
+        read_bounded(&path, bytes_max).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidData => Error::internal(error),
+            _ => Error::unavailable("storage_unavailable", "a metadata file cannot be read now").with_source(error),
+        })
+    }
+
+    /// Removes a file that is known to be referenced by nothing; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// `Unavailable` if it stays; `Invalid` if the place leads out of the root.
+    pub(crate) fn delete(&self, root: &Location, place: &Location) -> Result<()> {
+        let path = local_path(place)?;
+        stays_within(root, place, &path)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn local_path(place: &Location) -> Result<PathBuf> {
+    place.local_path().ok_or_else(|| {
+        Error::unsupported("unsupported_scheme", format!("this build stores nothing at `{}:`", place.scheme()))
+    })
+}
+
+/// Refuses a path that is not below the root, as parsed segments and again as the file system sees it.
+// SECURITY: a symbolic link below the root must not lead a read or a write out of it.
+fn stays_within(root: &Location, place: &Location, path: &Path) -> Result<()> {
+    if !place.is_within(root) {
+        return Err(escape("it is not below a root of the warehouse"));
+    }
+    let root_path = local_path(root)?;
+    let real_root = fs::canonicalize(&root_path).map_err(unavailable)?;
+    let mut existing = path;
+    while fs::symlink_metadata(existing).is_err() {
+        existing = existing.parent().ok_or_else(|| escape("it has no directory that exists"))?;
+    }
+    let below = existing.strip_prefix(&root_path).map_err(|_| escape("it is not below a root of the warehouse"))?;
+    let real = fs::canonicalize(existing).map_err(|_| escape("a symbolic link leads nowhere"))?;
+    // Equal only if no component between the root and here is a link.
+    if real == real_root.join(below) { Ok(()) } else { Err(escape("a symbolic link leads out of it")) }
+}
+
+fn missing_directories(path: &Path) -> Vec<PathBuf> {
+    path.ancestors().take_while(|level| !level.exists()).map(Path::to_path_buf).collect()
+}
+
+fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if !facts.is_file() || facts.len() > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not a plain file of at most the allowed size"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(facts.len()).unwrap_or_default());
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max { Err(io::ErrorKind::InvalidData.into()) } else { Ok(bytes) }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn escape(why: &'static str) -> Error {
+    Error::invalid("location_not_allowed", "the location is not below a root of the warehouse").with_source(why)
+}
+
+fn unavailable(error: io::Error) -> Error {
+    Error::unavailable("storage_unavailable", "the warehouse's storage cannot be written now; nothing was changed")
+        .with_source(error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+//! Functions that make long values, with bounds: what a call would make is estimated from its arguments before
+//! anything is allocated (`repeat('x', 2147483647)`), for one value and for all values of a batch.
+//!
+//! The estimate looks at visible values only, so that the refusal tells nothing about hidden ones.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::{
+        array::{Array, AsArray},
+        compute::cast,
+        datatypes::{DataType, FieldRef, Int64Type, IntervalMonthDayNanoType, TimestampNanosecondType},
+    },
+    error::Result,
+    logical_expr::{
+        ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        expr::ScalarFunction,
+    },
+};
+
+use super::size::{Sizes, list_len};
+use crate::error::{Phase, carry, limit};
+
+/// Most bytes of one value that a function makes.
+pub(crate) const VALUE_BYTES_MAX: usize = 128 * 1024;
+/// Most bytes of all the values that one call makes for one batch.
+pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of a regular expression.
+const PATTERN_BYTES_MAX: usize = 1000;
+/// Bytes that a number takes as text, generously.
+const NUMBER_TEXT_BYTES: usize = 40;
+
+/// The name of the function that bounds the sides of `||`; no query can call it.
+pub(super) const IDENTITY: &str = "polder_bounded";
+
+/// How the size of what a function makes follows from its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Bound {
+    /// `repeat(text, n)`, `array_repeat(element, n)`.
+    Times,
+    /// `lpad(text, n, …)`: n characters.
+    Pad,
+    /// `array_resize(list, n, fill)`.
+    Resize,
+    /// `range(start, stop, step)`.
+    Series,
+    /// `replace(text, from, to)`.
+    Replace,
+    /// `regexp_replace(text, pattern, to)`.
+    RegexpReplace,
+    /// `array_to_string(list, separator)`, `concat_ws(separator, …)`.
+    Join,
+    /// The sum of the arguments.
+    Sum,
+    /// As long as the first argument, about.
+    Same,
+    /// Only the pattern is bounded.
+    Pattern,
+}
+
+impl Bound {
+    /// The bound of an engine's function, by its own name.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "repeat" | "array_repeat" => Self::Times,
+            "lpad" | "rpad" => Self::Pad,
+            "array_resize" => Self::Resize,
+            "range" | "generate_series" => Self::Series,
+            "replace" => Self::Replace,
+            "regexp_replace" => Self::RegexpReplace,
+            "array_to_string" | "concat_ws" => Self::Join,
+            "regexp_like" | "regexp_match" | "regexp_count" | "regexp_instr" => Self::Pattern,
+            "concat" | "make_array" | "array_append" | "array_prepend" | "array_concat" | "array_union" | "arrays_zip"
+            | "array_replace" | "array_replace_n" | "array_replace_all" | "struct" | "named_struct" | "overlay"
+            | IDENTITY => Self::Sum,
+            "translate" | "encode" | "string_to_array" | "flatten" | "initcap" | "upper" | "lower" => Self::Same,
+            _ => return None,
+        })
+    }
+}
+
+/// A function of the engine with a bound.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Bounded {
+    inner: Arc<ScalarUDF>,
+    bound: Bound,
+}
+
+impl Bounded {
+    pub(super) fn new(inner: Arc<ScalarUDF>, bound: Bound) -> Self {
+        Self { inner, bound }
+    }
+}
+
+/// True if a function carries its bound.
+pub(super) fn is_bounded(udf: &ScalarUDF) -> bool {
+    let inner: &dyn std::any::Any = udf.inner().as_ref();
+    inner.is::<Bounded>() || inner.is::<Identity>()
+}
+
+// `simplify` is left out on purpose: the engine's own would put the unbounded function back.
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        self.inner.display_name(args)
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        self.inner.schema_name(args)
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arg_types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        self.inner.return_field_from_args(args)
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(arg_types)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        check(self.bound, &args)?;
+        self.inner.invoke_with_args(args)
+    }
+}
+
+fn too_long() -> datafusion::error::DataFusionError {
+    carry(limit(
+        Phase::Run,
+        format!("a function makes values of at most {VALUE_BYTES_MAX} bytes, and {BATCH_BYTES_MAX} bytes in one step"),
+    ))
+}
+
+/// Estimates what a call makes and refuses it if that is too much.
+fn check(bound: Bound, args: &ScalarFunctionArgs) -> Result<()> {
+    let sizes = args.args.iter().map(Sizes::of).collect::<Result<Vec<_>>>()?;
+    if matches!(bound, Bound::Pattern | Bound::RegexpReplace) {
+        let longest = sizes.get(1).map_or(0, |pattern| (0..args.number_rows).map(|row| pattern.row(row)).max().unwrap_or(0));
+        if longest > PATTERN_BYTES_MAX {
+            return Err(carry(limit(
+                Phase::Run,
+                format!("a regular expression has at most {PATTERN_BYTES_MAX} bytes"),
+            )));
+        }
+    }
+    let estimate = Estimate::new(bound, args, &sizes)?;
+    // A constant call is made once.
+    let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+    let rows = if constant { args.number_rows.min(1) } else { args.number_rows };
+    let mut total = 0usize;
+    for row in 0..rows {
+        let bytes = estimate.row(row)?;
+        total = total.saturating_add(bytes);
+        if total > BATCH_BYTES_MAX || (estimate.bounds_values() && bytes > VALUE_BYTES_MAX) {
+            return Err(too_long());
+        }
+    }
+    Ok(())
+}
+
+/// The arguments of one call, measured.
+struct Estimate<'a> {
+    bound: Bound,
+    args: &'a [ColumnarValue],
+    sizes: &'a [Sizes],
+    counts: Option<Vec<usize>>,
+    series: Option<Vec<usize>>,
+}
+
+impl<'a> Estimate<'a> {
+    fn new(bound: Bound, args: &'a ScalarFunctionArgs, sizes: &'a [Sizes]) -> Result<Self> {
+        let counts = match (bound, args.args.get(1)) {
+            (Bound::Times | Bound::Pad | Bound::Resize, Some(count)) => Some(integers(count)?),
+            _ => None,
+        };
+        let series = (bound == Bound::Series).then(|| series_lengths(&args.args, args.number_rows)).transpose()?;
+        Ok(Self { bound, args: &args.args, sizes, counts, series })
+    }
+
+    /// True where one long value, not only many, is the danger.
+    fn bounds_values(&self) -> bool {
+        !matches!(self.bound, Bound::Pattern | Bound::Same)
+    }
+
+    fn size(&self, index: usize, row: usize) -> usize {
+        self.sizes.get(index).map_or(0, |sizes| sizes.row(row))
+    }
+
+    fn count(&self, row: usize) -> usize {
+        let counts = self.counts.as_deref().unwrap_or_default();
+        match counts {
+            [constant] => *constant,
+            counts => counts.get(row).copied().unwrap_or(0),
+        }
+    }
+
+    fn sum(&self, row: usize) -> usize {
+        self.sizes.iter().map(|sizes| sizes.row(row)).fold(0, usize::saturating_add)
+    }
+
+    /// The bytes that the row's value takes, at most.
+    fn row(&self, row: usize) -> Result<usize> {
+        let first = self.size(0, row);
+        Ok(match self.bound {
+            Bound::Times => first.max(1).saturating_mul(self.count(row)),
+            Bound::Pad => first.max(self.count(row).saturating_mul(4)),
+            Bound::Resize => first.saturating_add(self.size(2, row).max(8).saturating_mul(self.count(row))),
+            Bound::Series => {
+                self.series.as_deref().and_then(|lengths| lengths.get(row)).map_or(0, |n| n.saturating_mul(8))
+            }
+            Bound::Replace => {
+                let places = first / self.size(1, row).max(1) + 1;
+                first.saturating_add(places.saturating_mul(self.size(2, row)))
+            }
+            Bound::RegexpReplace => {
+                // Matches do not overlap, so each reference to a group copies the text at most once.
+                let (to, places) = (self.size(2, row), first.saturating_add(1));
+                first.saturating_add(places.saturating_mul(to)).saturating_add((to / 2).saturating_mul(first))
+            }
+            Bound::Join => {
+                let elements: usize =
+                    self.args.iter().map(|arg| list_len(arg, row)).sum::<Result<usize>>()?.max(self.args.len());
+                let separator = self.size(0, row).min(self.size(1, row)).max(1);
+                self.sum(row).saturating_add(elements.saturating_mul(NUMBER_TEXT_BYTES.saturating_add(separator)))
+            }
+            Bound::Sum | Bound::Same => self.sum(row),
+            Bound::Pattern => 0,
+        })
+    }
+}
+
+/// The counts of an argument; null and negative ones are 0.
+fn integers(value: &ColumnarValue) -> Result<Vec<usize>> {
+    let array = match value {
+        ColumnarValue::Array(array) => array.clone(),
+        ColumnarValue::Scalar(scalar) => scalar.to_array()?,
+    };
+    let array = cast(&array, &DataType::Int64)?;
+    let counts = array.as_primitive::<Int64Type>();
+    Ok((0..counts.len())
+        .map(|row| if counts.is_null(row) { 0 } else { usize::try_from(counts.value(row)).unwrap_or(0) })
+        .collect())
+}
+
+/// How many elements each row of a series has, at most.
+fn series_lengths(args: &[ColumnarValue], rows: usize) -> Result<Vec<usize>> {
+    let args: Vec<_> = args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
+    let is_integer = args.first().is_none_or(|first| first.data_type().is_integer() || first.data_type().is_null());
+    if is_integer {
+        let columns = args.iter().map(|arg| cast(arg, &DataType::Int64).map_err(Into::into)).collect::<Result<Vec<_>>>()?;
+        let value = |index: usize, row: usize| {
+            columns.get(index).map(|column| i128::from(column.as_primitive::<Int64Type>().value(row)))
+        };
+        return Ok((0..rows)
+            .map(|row| match (value(0, row), value(1, row), value(2, row)) {
+                (Some(stop), None, _) => clamp(stop.abs()),
+                (Some(start), Some(stop), step) => clamp((stop - start).abs() / step.unwrap_or(1).abs().max(1)),
+                _ => 0,
+            })
+            .map(|length| length.saturating_add(1))
+            .collect());
+    }
+    let [start, stop, step] = args.as_slice() else { return Err(too_long()) };
+    let nanos = DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Nanosecond, None);
+    let (start, stop) = (cast(start, &nanos)?, cast(stop, &nanos)?);
+    let step = cast(step, &DataType::Interval(datafusion::arrow::datatypes::IntervalUnit::MonthDayNano))?;
+    let (start, stop) =
+        (start.as_primitive::<TimestampNanosecondType>(), stop.as_primitive::<TimestampNanosecondType>());
+    let step = step.as_primitive::<IntervalMonthDayNanoType>();
+    Ok((0..rows)
+        .map(|row| {
+            const DAY: i128 = 86_400_000_000_000;
+            if start.is_null(row) || stop.is_null(row) || step.is_null(row) {
+                return 0;
+            }
+            let by = step.value(row);
+            let by = i128::from(by.months) * 28 * DAY + i128::from(by.days) * DAY + i128::from(by.nanoseconds);
+            let span = (i128::from(stop.value(row)) - i128::from(start.value(row))).abs();
+            clamp(span / by.abs().max(1)).saturating_add(1)
+        })
+        .collect())
+}
+
+fn clamp(count: i128) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// Gives back its argument after looking at its size; stands around both sides of `||`, invisible in names.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Identity(Signature);
+
+impl ScalarUDFImpl for Identity {
+    fn name(&self) -> &str {
+        IDENTITY
+    }
+
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(args.first().map(ToString::to_string).unwrap_or_default())
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(args.first().map(|arg| arg.schema_name().to_string()).unwrap_or_default())
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        args.arg_fields.first().cloned().ok_or_else(too_long)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        check(Bound::Sum, &args)?;
+        args.args.into_iter().next().ok_or_else(too_long)
+    }
+}
+
+/// Bounds an expression.
+pub(super) fn identity(expr: Expr) -> Expr {
+    let udf = ScalarUDF::new_from_impl(Identity(Signature::any(1, Volatility::Immutable)));
+    Expr::ScalarFunction(ScalarFunction { func: Arc::new(udf), args: vec![expr] })
+}
+
+/// True if an expression is bounded already.
+pub(super) fn is_identity(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(ScalarFunction { func, .. }) if func.name() == IDENTITY)
+}

@@ -1,0 +1,169 @@
+//! From a gated statement and governed tables to a verified plan: plan, bound, trace, optimise, verify.
+//!
+//! Never `SessionContext::sql`, which would bring SHOW, SET, COPY and file formats. Runs on a big stack; sees no data.
+
+use std::{collections::HashMap, sync::Arc};
+
+use datafusion::{
+    arrow::{datatypes::SchemaRef, temporal_conversions::timestamp_us_to_datetime},
+    error::Result as EngineResult,
+    execution::{
+        SessionState, SessionStateBuilder, SessionStateDefaults, TaskContext,
+        context::ExecutionProps,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::GreedyMemoryPool,
+        runtime_env::RuntimeEnvBuilder,
+    },
+    logical_expr::{LogicalPlan, LogicalPlanBuilder},
+    physical_plan::ExecutionPlan,
+    prelude::SessionConfig,
+    sql::{
+        planner::{NullOrdering, ParserOptions, SqlToRel},
+        sqlparser::ast::{Query, Statement},
+    },
+};
+use polder_types::{Error, Micros};
+
+use crate::{
+    context::StatementContext,
+    error::{Phase, internal, planned},
+    functions,
+    gate::RelationName,
+    govern::GovernedTable,
+    meter::meter,
+    scan::QueryLocal,
+    trace::{Origin, Traced, trace},
+    verify::{VerifiedQuery, verify},
+};
+
+/// Rows that operators hand to each other at once; bounds what one step can make.
+const BATCH_ROWS: usize = 4096;
+
+/// The engine, built once: optimiser rules, functions, options. Holds no table and no catalog.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    state: SessionState,
+    partitions: usize,
+}
+
+/// A statement's plan in its two forms.
+pub(crate) struct Planned {
+    /// As the planner made it, for the explanation.
+    pub(crate) logical: LogicalPlan,
+    /// What may run.
+    pub(crate) verified: VerifiedQuery,
+    /// Where the output comes from.
+    pub(crate) traced: Traced,
+    /// The output columns.
+    pub(crate) schema: SchemaRef,
+}
+
+impl Engine {
+    pub(crate) fn new(partitions: usize) -> Self {
+        let config = SessionConfig::new()
+            .with_target_partitions(partitions)
+            .with_batch_size(BATCH_ROWS)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(false)
+            .with_collect_statistics(false)
+            // Nothing that one side of a join holds may reach the scan of the other.
+            .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
+            .set_bool("datafusion.optimizer.enable_join_dynamic_filter_pushdown", false)
+            .set_bool("datafusion.optimizer.enable_topk_dynamic_filter_pushdown", false)
+            .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_scalar_functions(functions::FUNCTIONS.scalar.values().cloned().collect())
+            .with_aggregate_functions(functions::FUNCTIONS.aggregate.values().cloned().collect())
+            .with_window_functions(functions::FUNCTIONS.window.values().cloned().collect())
+            .build();
+        Self { state, partitions }
+    }
+
+    pub(crate) fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// The state of one query: its clock and its memory.
+    fn session(&self, now: Micros, memory_bytes: usize) -> Result<SessionState, Error> {
+        let started = timestamp_us_to_datetime(now.0).map(|time| time.and_utc());
+        let mut props = ExecutionProps::new();
+        props.query_execution_start_time = started;
+        let runtime = planned(
+            RuntimeEnvBuilder::new()
+                .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory_bytes)))
+                .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+                .build_arc(),
+        )?;
+        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_execution_props(props)
+            .with_runtime_env(runtime)
+            .build())
+    }
+}
+
+/// What a plan is made for.
+pub(crate) struct PlanInput<'a> {
+    /// The statement.
+    pub(crate) query: Query,
+    /// What its names stand for.
+    pub(crate) tables: &'a HashMap<RelationName, Arc<GovernedTable>>,
+    /// The query that the scans belong to.
+    pub(crate) local: &'a Arc<QueryLocal>,
+    /// What `now()` is.
+    pub(crate) now: Micros,
+    /// Most rows of the answer; one more is asked for, to know whether there are more.
+    pub(crate) rows_max: usize,
+    /// Most bytes of memory.
+    pub(crate) memory_bytes: usize,
+}
+
+/// Plans and verifies.
+///
+/// # Errors
+/// What the caller can mend in its statement, scrubbed; `Internal` if verification fails.
+pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planned, Error> {
+    let state = engine.session(input.now, input.memory_bytes)?;
+    let logical = logical(&state, input.query, input.tables)?;
+    let traced = trace(&logical)?;
+    let bounded = planned(functions::bound_plan(logical.clone()))?;
+    let limited = planned(limited(bounded, input.rows_max))?;
+    let optimised = planned(state.optimize(&limited))?;
+    // SECURITY: an optimiser rule may have made calls of its own.
+    if !planned(functions::only_known(&optimised))? {
+        return Err(internal(Phase::Verify, "the plan calls a function that is not on the list"));
+    }
+    let physical = planned(state.query_planner().create_physical_plan(&optimised, &state).await)?;
+    let physical: Arc<dyn ExecutionPlan> = planned(meter(physical))?;
+    let schema = physical.schema();
+    let task = Arc::new(TaskContext::from(&state));
+    let verified = verify(physical, task, input.local)?;
+    Ok(Planned { logical, verified, traced, schema })
+}
+
+fn logical(
+    state: &SessionState,
+    query: Query,
+    tables: &HashMap<RelationName, Arc<GovernedTable>>,
+) -> Result<LogicalPlan, Error> {
+    let context = StatementContext { state, tables };
+    let options = ParserOptions::new()
+        .with_enable_ident_normalization(true)
+        .with_support_varchar_with_length(false)
+        .with_map_string_types_to_utf8view(false)
+        .with_default_null_ordering(NullOrdering::NullsMax)
+        .with_collect_spans(true);
+    let planner = SqlToRel::new_with_options(&context, options);
+    planned(planner.sql_statement_to_plan(Statement::Query(Box::new(query))))
+}
+
+fn limited(plan: LogicalPlan, rows_max: usize) -> EngineResult<LogicalPlan> {
+    LogicalPlanBuilder::from(plan).limit(0, Some(rows_max.saturating_add(1)))?.build()
+}
+
+/// The origins of the output, one for each column.
+pub(crate) fn is_masked(origins: &[Origin], column: usize) -> bool {
+    // A column that nobody can account for counts as masked.
+    origins.get(column).is_none_or(|origin| origin.masked)
+}

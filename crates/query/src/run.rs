@@ -1,0 +1,197 @@
+//! Execution: a verified plan on the gateway's own threads, within its row, byte, time and memory caps.
+//!
+//! Owns the runtime, its big stacks, the slots of each tenant and cancellation: when the caller goes away, the work
+//! stops. A panic in the engine is an opaque error.
+
+use std::{collections::HashMap, future::Future, sync::{Arc, Mutex, PoisonError, Weak}, time::Duration};
+
+use datafusion::{arrow::array::RecordBatch, physical_plan::execute_stream};
+use futures::StreamExt;
+use polder_types::{Error, TenantId};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    error::{Phase, busy, deadline, internal, running},
+    functions::BATCH_BYTES_MAX,
+    verify::VerifiedQuery,
+};
+
+/// The stack of every thread that plans, optimises, runs or drops a plan. Address space, not memory.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+/// Most threads that plan at once.
+const PLANNERS_MAX: usize = 16;
+
+/// The rows of an answer.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// In order; together at most the row cap.
+    pub(crate) batches: Vec<RecordBatch>,
+    /// How many rows.
+    pub(crate) count: usize,
+    /// True if there were more than a cap lets through.
+    pub(crate) truncated: bool,
+}
+
+/// The threads and slots of the gateway.
+pub(crate) struct Pool {
+    runtime: Option<Runtime>,
+    handle: Handle,
+    slots: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+    slots_per_tenant: usize,
+}
+
+/// The right to run one query. Held by the work itself, so that what cannot be cancelled still counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot(#[expect(dead_code, reason = "held, not read")] Arc<(OwnedSemaphorePermit, Arc<Semaphore>)>);
+
+impl Pool {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// `Internal` if the system gives none.
+    pub(crate) fn new(threads: usize, slots_per_tenant: usize) -> Result<Self, Error> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(PLANNERS_MAX)
+            .thread_stack_size(STACK_BYTES)
+            .thread_name("polder-query")
+            .enable_all()
+            .build()
+            .map_err(Error::internal)?;
+        let handle = runtime.handle().clone();
+        Ok(Self { runtime: Some(runtime), handle, slots: Mutex::new(HashMap::new()), slots_per_tenant })
+    }
+
+    /// Waits for a slot of the tenant.
+    ///
+    /// # Errors
+    /// `RateLimited` if none is free in time.
+    pub(crate) async fn slot(&self, tenant: &TenantId, patience: Duration) -> Result<Slot, Error> {
+        let semaphore = self.semaphore(tenant);
+        match tokio::time::timeout(patience, semaphore.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Slot(Arc::new((permit, semaphore)))),
+            Ok(Err(_)) | Err(_) => Err(busy()),
+        }
+    }
+
+    fn semaphore(&self, tenant: &TenantId) -> Arc<Semaphore> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(semaphore) = slots.get(tenant).and_then(Weak::upgrade) {
+            return semaphore;
+        }
+        slots.retain(|_, semaphore| semaphore.strong_count() > 0);
+        let semaphore = Arc::new(Semaphore::new(self.slots_per_tenant));
+        slots.insert(tenant.clone(), Arc::downgrade(&semaphore));
+        semaphore
+    }
+
+    /// Runs planning work on a thread of its own, up to the deadline. What runs longer is left behind with its slot.
+    ///
+    /// # Errors
+    /// The work's own; `Deadline`; `Internal` if it panicked.
+    pub(crate) async fn think<T, F>(&self, slot: &Slot, left: Duration, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
+        let slot = slot.clone();
+        let task = self.handle.spawn_blocking(move || {
+            let result = work();
+            drop(slot);
+            result
+        });
+        match tokio::time::timeout(left, task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(internal(Phase::Plan, "planning panicked")),
+            Err(_) => Err(deadline()),
+        }
+    }
+
+    /// As [`Pool::think`], for work that has to wait for other work in between.
+    ///
+    /// # Errors
+    /// As [`Pool::think`].
+    pub(crate) async fn think_async<T, F, W>(&self, slot: &Slot, left: Duration, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>>,
+        W: FnOnce() -> F + Send + 'static,
+    {
+        let handle = self.handle.clone();
+        self.think(slot, left, move || handle.block_on(work())).await
+    }
+
+    /// Runs a verified query and collects its rows.
+    ///
+    /// # Errors
+    /// `Deadline`, `memory`, or the one `runtime_error`.
+    pub(crate) async fn run(
+        &self,
+        slot: Slot,
+        left: Duration,
+        query: VerifiedQuery,
+        caps: Caps,
+    ) -> Result<Rows, Error> {
+        // Aborted when this future is dropped: the caller is gone.
+        let task = AbortOnDropHandle::new(self.handle.spawn(async move {
+            let rows = collect(&query, caps).await;
+            drop(query);
+            drop(slot);
+            rows
+        }));
+        match tokio::time::timeout(left, task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(internal(Phase::Run, "the engine panicked")),
+            Err(_) => Err(deadline()),
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The caps of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caps {
+    /// Most rows.
+    pub(crate) rows_max: usize,
+    /// Most bytes of values.
+    pub(crate) bytes_max: usize,
+}
+
+async fn collect(query: &VerifiedQuery, caps: Caps) -> Result<Rows, Error> {
+    let mut stream =
+        execute_stream(query.plan().clone(), query.task().clone()).map_err(|error| running(&error))?;
+    let mut rows = Rows { batches: Vec::new(), count: 0, truncated: false };
+    let mut bytes = 0usize;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|error| running(&error))?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        let left = caps.rows_max.saturating_sub(rows.count);
+        // The renderer cuts by the exact size; here it is only bounded what is held until then.
+        if left == 0 || bytes > caps.bytes_max.saturating_mul(2) {
+            rows.truncated = true;
+            break;
+        }
+        rows.truncated = batch.num_rows() > left;
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        bytes = bytes.saturating_add(batch.get_array_memory_size());
+        rows.count += batch.num_rows();
+        rows.batches.push(batch);
+        if rows.truncated {
+            break;
+        }
+    }
+    Ok(rows)
+}

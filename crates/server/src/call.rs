@@ -1,0 +1,130 @@
+//! One request as a handler sees it: path parameters decoded once, typed query, body on demand under its limits.
+//! Refuses duplicate parameters, bodies that are too large, too slow or too deep, and encodings it does not know.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    RequestExt,
+    body::Body,
+    extract::{RawPathParams, Request},
+};
+use bytes::Bytes;
+use http::{HeaderMap, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use polder_types::{Error, ErrorKind, Result, Subject};
+use serde::de::DeserializeOwned;
+
+use crate::{app::App, clock::Arrival, json, op::Op};
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Beyond this a body may take longer: one second for so many bytes of its stated length.
+const BODY_BYTES_PER_SECOND_MIN: u64 = 1024 * 1024;
+
+/// One request.
+pub(crate) struct Call {
+    app: Arc<App>,
+    parts: Parts,
+    params: Vec<(String, String)>,
+    body: Body,
+    bytes_max: usize,
+    arrival: Arrival,
+}
+
+impl Call {
+    /// Takes a request apart; nothing of its body is read.
+    ///
+    /// # Errors
+    /// `Invalid` if a path parameter is not UTF-8.
+    pub(crate) async fn new(app: &Arc<App>, op: &Op, mut request: Request, arrival: Arrival) -> Result<Self> {
+        let raw = request
+            .extract_parts::<RawPathParams>()
+            .await
+            .map_err(|_| Error::invalid("invalid_path", "the path is not UTF-8 when decoded"))?;
+        let params = raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let (parts, body) = request.into_parts();
+        Ok(Self { app: Arc::clone(app), parts, params, body, bytes_max: op.body_bytes_max, arrival })
+    }
+
+    /// The server.
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// When it arrived.
+    pub(crate) fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
+    /// Its headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// A path parameter, decoded once.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A path parameter that the route has.
+    ///
+    /// # Errors
+    /// `Internal` if the route lacks it.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str> {
+        self.param(name).ok_or_else(|| Error::internal(format!("the route has no parameter `{name}`")))
+    }
+
+    /// The query string, typed; a parameter given twice is refused.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_urlencoded::from_str(self.parts.uri.query().unwrap_or_default())
+            .map_err(|error| Error::invalid("invalid_query", format!("the query string is not valid: {error}")))
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// As [`Call::bytes`]; `Invalid` if it is not the JSON wanted, or nested too deep (R32).
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T> {
+        json::parse(&self.bytes().await?)
+    }
+
+    /// The body.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond the operation's limit, `RequestTimeout` if it comes too slowly, `Invalid` if it breaks off.
+    pub(crate) async fn bytes(self) -> Result<Bytes> {
+        if self.parts.headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+            return Err(Error::invalid("unsupported_encoding", "request bodies must not be compressed"));
+        }
+        let stated = self.parts.headers.get(header::CONTENT_LENGTH);
+        let stated = stated.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
+        if usize::try_from(stated).unwrap_or(usize::MAX) > self.bytes_max {
+            return Err(too_large(self.bytes_max));
+        }
+        let within = BODY_TIMEOUT + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
+        let collect = Limited::new(self.body, self.bytes_max).collect();
+        match tokio::time::timeout(within, collect).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(self.bytes_max)),
+            Ok(Err(_)) => Err(Error::invalid("incomplete_body", "the request body broke off")),
+            Err(_) => Err(Error::new(
+                ErrorKind::RequestTimeout,
+                Subject::Request,
+                "body_timeout",
+                "the request body did not arrive in time",
+            )),
+        }
+    }
+}
+
+fn too_large(bytes_max: usize) -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        Subject::Request,
+        "body_too_large",
+        format!("the request body is larger than {bytes_max} bytes"),
+    )
+}

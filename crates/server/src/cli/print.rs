@@ -1,0 +1,80 @@
+//! What the CLI prints: tables for people, JSON for programs. The only place of the CLI that writes to stdout.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this file is for")]
+
+use comfy_table::{Table, presets::ASCII_MARKDOWN};
+use serde_json::Value;
+
+use crate::client::ClientError;
+
+/// Writes a message to stderr.
+pub(crate) fn message(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Writes a line to stdout.
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}
+
+/// Prints an answer of the administration API: a list as a table, an object as `key: value` lines.
+pub(crate) fn answer(value: &Value, json: bool) -> Result<(), ClientError> {
+    if json {
+        line(&value.to_string());
+        return Ok(());
+    }
+    match value {
+        Value::Null => message("done"),
+        Value::Object(object) => match object.iter().find(|(_, member)| member.is_array()) {
+            Some((_, Value::Array(rows))) if object.len() <= 2 => {
+                line(&list(rows));
+                if let Some(token) = object.get("next_page_token").and_then(Value::as_str) {
+                    message(&format!("more: --page-token {token}"));
+                }
+            }
+            _ => object.iter().for_each(|(key, member)| line(&format!("{key}: {}", cell(member)))),
+        },
+        other => line(&cell(other)),
+    }
+    Ok(())
+}
+
+/// Renders columns and rows of a query.
+pub(crate) fn rows(columns: &[String], rows: &[Value]) -> String {
+    let mut table = plain();
+    table.set_header(columns);
+    for row in rows.iter().filter_map(Value::as_array) {
+        table.add_row(row.iter().map(cell));
+    }
+    table.to_string()
+}
+
+fn list(rows: &[Value]) -> String {
+    let mut columns: Vec<&String> = Vec::new();
+    for key in rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()) {
+        if !columns.contains(&key) {
+            columns.push(key);
+        }
+    }
+    let mut table = plain();
+    table.set_header(&columns);
+    for row in rows {
+        table.add_row(columns.iter().map(|key| row.get(key.as_str()).map(cell).unwrap_or_default()));
+    }
+    table.to_string()
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN);
+    table
+}
+
+/// One value without quotes; control characters escaped, since data must not drive a terminal.
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

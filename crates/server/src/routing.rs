@@ -1,0 +1,148 @@
+//! How the lines of `router` become doors: a handler is only ever reached through `op`. Owns 404 and 405.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+use axum::{Router, extract::Request, response::Response, routing::any};
+use futures::future::BoxFuture;
+use http::Method;
+use polder_catalog::OpCtx;
+use polder_types::Result;
+
+use crate::{
+    app::App,
+    call::Call,
+    clock::Arrival,
+    op::{self, Op},
+    render::Style,
+};
+
+/// Where the Iceberg paths begin.
+const ICEBERG: &str = "/iceberg";
+/// A path below it with the name of a warehouse.
+const PREFIXED: &str = "/iceberg/v1/{prefix}";
+/// The same path for the tenant's default warehouse.
+const UNPREFIXED: &str = "/iceberg/v1";
+
+/// One route, as tests and `getConfig` see it.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, parameters in braces.
+    pub path: String,
+    /// What it does.
+    pub op: &'static Op,
+    /// True if it asks for no authentication.
+    pub public: bool,
+}
+
+impl Route {
+    /// The line of `getConfig`'s `endpoints`, if it is one: `GET /v1/{prefix}/namespaces`.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        let inside = self.path.strip_prefix(PREFIXED)?;
+        Some(format!("{} /v1/{{prefix}}{inside}", self.method))
+    }
+}
+
+type Door = Arc<dyn Fn(Arc<App>, Call) -> BoxFuture<'static, Response> + Send + Sync>;
+
+struct Entry {
+    route: Route,
+    door: Door,
+}
+
+/// Routes whose handlers get an authenticated context, and are reached in no other way.
+#[derive(Default)]
+pub(crate) struct Protected(Vec<Entry>);
+
+/// Routes for those who have no credential yet.
+#[derive(Default)]
+pub(crate) struct Public(Vec<Entry>);
+
+impl Protected {
+    /// Registers a route.
+    pub(crate) fn on<H, F>(self, method: Method, path: &str, op: &'static Op, handler: H) -> Self
+    where
+        H: Fn(OpCtx, Call) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let door: Door =
+            Arc::new(move |app, call| Box::pin(async move { op::run_op(&app, op, call, handler).await }));
+        self.add(method, path, op, door)
+    }
+
+    /// Registers a route inside a warehouse, with and without the name of the warehouse.
+    pub(crate) fn in_warehouse<H, F>(self, method: Method, path: &str, op: &'static Op, handler: H) -> Self
+    where
+        H: Fn(OpCtx, Call) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let named = [PREFIXED, path].concat();
+        self.on(method.clone(), &named, op, handler).on(method, &[UNPREFIXED, path].concat(), op, handler)
+    }
+
+    fn add(mut self, method: Method, path: &str, op: &'static Op, door: Door) -> Self {
+        self.0.push(Entry { route: Route { method, path: path.to_owned(), op, public: false }, door });
+        self
+    }
+}
+
+impl Public {
+    /// Registers a route.
+    pub(crate) fn on<H, F>(mut self, method: Method, path: &str, op: &'static Op, handler: H) -> Self
+    where
+        H: Fn(Arc<App>, Call) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<Response>> + Send + 'static,
+    {
+        let door: Door =
+            Arc::new(move |app, call| Box::pin(async move { op::run_public(&app, op, call, handler).await }));
+        self.0.push(Entry { route: Route { method, path: path.to_owned(), op, public: true }, door });
+        self
+    }
+}
+
+/// The list of both.
+pub(crate) fn list(public: &Public, protected: &Protected) -> Vec<Route> {
+    public.0.iter().chain(&protected.0).map(|entry| entry.route.clone()).collect()
+}
+
+/// Makes the service.
+pub(crate) fn build(app: &Arc<App>, public: Public, protected: Protected) -> Router {
+    let mut paths: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in public.0.into_iter().chain(protected.0) {
+        paths.entry(entry.route.path.clone()).or_default().push(entry);
+    }
+    let mut router = Router::new();
+    for (path, entries) in paths {
+        let (app, entries) = (Arc::clone(app), Arc::new(entries));
+        let serve = move |request| dispatch(Arc::clone(&app), Arc::clone(&entries), request);
+        router = router.route(&path, any(serve));
+    }
+    router
+        .route(&[ICEBERG, "/{*rest}"].concat(), unknown(app, Style::Iceberg))
+        .fallback_service(Router::new().fallback(unknown(app, Style::Gateway)))
+}
+
+fn unknown(app: &Arc<App>, style: Style) -> axum::routing::MethodRouter {
+    let app = Arc::clone(app);
+    any(move || {
+        let app = Arc::clone(&app);
+        async move { op::unknown_path(&app, style, &Arrival::now()) }
+    })
+}
+
+/// Chooses the route of a path by its method. Each method is served by its own handler: none is derived from another.
+async fn dispatch(app: Arc<App>, entries: Arc<Vec<Entry>>, request: Request) -> Response {
+    let arrival = Arrival::now();
+    let Some(entry) = entries.iter().find(|entry| entry.route.method == *request.method()) else {
+        let style = entries.first().map_or(Style::Gateway, |entry| entry.route.op.style);
+        let allow: Vec<&str> = entries.iter().map(|entry| entry.route.method.as_str()).collect();
+        return op::wrong_method(&app, style, &allow.join(", "), request.method(), &arrival);
+    };
+    let head = entry.route.method == Method::HEAD;
+    let response = match Call::new(&app, entry.route.op, request, arrival).await {
+        Ok(call) => (entry.door)(app, call).await,
+        Err(error) => op::malformed(&app, entry.route.op, &error, &arrival),
+    };
+    if head { crate::render::without_body(response) } else { response }
+}

@@ -1,0 +1,159 @@
+//! Rows that the process keeps: the writer replaces them after COMMIT and before the answer, so the next read sees
+//! them. Bounded; what is absent is never remembered. A row read from the database enters only if nothing that
+//! could concern it was committed since the read began.
+
+use std::{
+    hash::{BuildHasher, Hash, RandomState},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use moka::sync::Cache;
+use polder_policy::{NamespaceRef, TableRef};
+use polder_types::{KeyId, Namespace, TableIdent, TenantId, WarehouseId, WarehouseName};
+
+use crate::{NamespaceRow, TableRow, TenantRow, WarehouseRow, keys::StoredKey};
+
+const TENANTS_MAX: u64 = 10_000;
+const WAREHOUSES_MAX: u64 = 10_000;
+const NAMESPACES_MAX: u64 = 50_000;
+const TABLES_MAX: u64 = 200_000;
+const KEYS_MAX: u64 = 50_000;
+/// Shards of the change counters: two keys of one shard disturb each other's filling, nothing worse.
+const SHARDS: usize = 256;
+
+/// The tenant is part of every key: a reference with another tenant's id finds nothing.
+pub(crate) type WarehouseKey = (TenantId, WarehouseName);
+pub(crate) type NamespaceKey = (TenantId, WarehouseId, Namespace);
+pub(crate) type TableKey = (TenantId, WarehouseId, TableIdent);
+
+/// The key of a namespace.
+pub(crate) fn namespace_key(namespace: &NamespaceRef) -> NamespaceKey {
+    (namespace.warehouse.tenant.id.clone(), namespace.warehouse.id, namespace.name.clone())
+}
+
+/// The key of a table.
+pub(crate) fn table_key(table: &TableRef) -> TableKey {
+    let warehouse = &table.namespace.warehouse;
+    (warehouse.tenant.id.clone(), warehouse.id, table.ident())
+}
+
+/// What a job changed; applied after COMMIT.
+pub(crate) enum Change {
+    TenantVersion(TenantId, i64),
+    /// Something about warehouses, which happens rarely: everything that holds one is forgotten.
+    Warehouses,
+    Namespace(Arc<NamespaceRow>),
+    NamespaceGone(NamespaceKey),
+    Table(Arc<TableRow>),
+    TableGone(TableKey),
+    Key(KeyId),
+}
+
+pub(crate) struct Caches {
+    pub(crate) tenants: Cache<TenantId, Arc<TenantRow>>,
+    pub(crate) warehouses: Cache<WarehouseKey, Arc<WarehouseRow>>,
+    pub(crate) default_warehouses: Cache<TenantId, Arc<WarehouseRow>>,
+    pub(crate) namespaces: Cache<NamespaceKey, Arc<NamespaceRow>>,
+    pub(crate) tables: Cache<TableKey, Arc<TableRow>>,
+    pub(crate) keys: Cache<KeyId, Arc<StoredKey>>,
+    gate: RwLock<()>,
+    hasher: RandomState,
+    changes: Vec<AtomicU64>,
+}
+
+/// The state of a key's change counter when a read began.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    shard: usize,
+    changes: u64,
+}
+
+impl Caches {
+    pub(crate) fn new() -> Self {
+        Self {
+            tenants: Cache::new(TENANTS_MAX),
+            warehouses: Cache::new(WAREHOUSES_MAX),
+            default_warehouses: Cache::new(TENANTS_MAX),
+            namespaces: Cache::new(NAMESPACES_MAX),
+            tables: Cache::new(TABLES_MAX),
+            keys: Cache::new(KEYS_MAX),
+            gate: RwLock::new(()),
+            hasher: RandomState::new(),
+            changes: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    fn shard(&self, key: &impl Hash) -> usize {
+        usize::try_from(self.hasher.hash_one(key)).unwrap_or_default() % SHARDS
+    }
+
+    /// Notes the state of a key before it is read from the database.
+    pub(crate) fn seen(&self, key: &impl Hash) -> Seen {
+        let shard = self.shard(key);
+        Seen { shard, changes: self.changes.get(shard).map_or(0, |count| count.load(Ordering::Acquire)) }
+    }
+
+    /// Keeps what was read, unless its key may have changed meanwhile.
+    pub(crate) fn fill<K, V>(&self, cache: &Cache<K, V>, seen: Seen, key: K, value: V)
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if self.changes.get(seen.shard).is_some_and(|count| count.load(Ordering::Acquire) == seen.changes) {
+            cache.insert(key, value);
+        }
+    }
+
+    /// Makes committed changes visible.
+    pub(crate) fn publish(&self, changes: Vec<Change>) {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            match change {
+                Change::TenantVersion(id, version) => {
+                    self.touch(&id);
+                    if let Some(row) = self.tenants.get(&id).filter(|row| row.version < version) {
+                        self.tenants.insert(id, Arc::new(TenantRow { version, ..row.as_ref().clone() }));
+                    }
+                }
+                Change::Warehouses => {
+                    self.changes.iter().for_each(|count| drop(count.fetch_add(1, Ordering::AcqRel)));
+                    self.warehouses.invalidate_all();
+                    self.default_warehouses.invalidate_all();
+                    self.tables.invalidate_all();
+                }
+                Change::Namespace(row) => {
+                    let key = namespace_key(&row.namespace);
+                    self.touch(&key);
+                    self.namespaces.insert(key, row);
+                }
+                Change::NamespaceGone(key) => {
+                    self.touch(&key);
+                    self.namespaces.invalidate(&key);
+                }
+                Change::Table(row) => {
+                    let key = table_key(&row.table);
+                    self.touch(&key);
+                    self.tables.insert(key, row);
+                }
+                Change::TableGone(key) => {
+                    self.touch(&key);
+                    self.tables.invalidate(&key);
+                }
+                Change::Key(id) => {
+                    self.touch(&id);
+                    self.keys.invalidate(&id);
+                }
+            }
+        }
+    }
+
+    fn touch(&self, key: &impl Hash) {
+        if let Some(count) = self.changes.get(self.shard(key)) {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Events that are counted instead of written one by one: exact counts in bounded memory, one record for each
+//! (principal, action, object, decision, reason, policy version) and flush. What overflows is written through;
+//! what cannot be written stays, if need be without the object's name, but never without its count.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use polder_types::{KeyId, Micros, RequestId, Result, Subject, TenantId};
+
+use crate::{
+    Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit,
+    db::{self, sql},
+    writer::Written,
+};
+
+/// Most kinds of events in memory; one more writes them all through.
+const KINDS_MAX: usize = 10_000;
+/// Beyond this (the database is down), further kinds are counted without principal and object.
+const KINDS_HARD_MAX: usize = 40_000;
+/// Most records of one job, so that commits do not wait long behind a flush.
+const CHUNK: usize = 256;
+/// Most keys whose use is remembered between two flushes.
+const USED_KEYS_MAX: usize = 50_000;
+
+/// Something that is counted, not written one by one.
+#[derive(Clone, Debug)]
+pub struct CountedEvent {
+    /// The tenant; `None` if nobody was authenticated.
+    pub tenant: Option<TenantId>,
+    /// When.
+    pub at: Micros,
+    /// The request.
+    pub request: RequestId,
+    /// Who; `None` if nobody was authenticated.
+    pub actor: Option<Actor>,
+    /// The action's name.
+    pub action: &'static str,
+    /// The kind of object.
+    pub subject: Subject,
+    /// The object's name.
+    pub object: String,
+    /// Allowed or denied.
+    pub decision: Decision,
+    /// Why denied.
+    pub reason: Option<&'static str>,
+    /// The policy version of the decision.
+    pub policy_version: i64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    tenant: Option<TenantId>,
+    actor: Option<Actor>,
+    action: &'static str,
+    subject: Subject,
+    object: String,
+    decision: Decision,
+    reason: Option<&'static str>,
+    policy_version: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Tally {
+    count: i64,
+    /// The last event.
+    at: Micros,
+    /// The first event.
+    request: RequestId,
+}
+
+#[derive(Default)]
+struct Memory {
+    tallies: HashMap<Kind, Tally>,
+    used_keys: BTreeMap<TenantId, BTreeSet<KeyId>>,
+    used_keys_count: usize,
+}
+
+impl Memory {
+    fn add(&mut self, mut kind: Kind, tally: Tally) {
+        if self.tallies.len() >= KINDS_HARD_MAX && !self.tallies.contains_key(&kind) {
+            kind = Kind { actor: None, object: "*".to_owned(), policy_version: 0, ..kind };
+        }
+        let entry = self.tallies.entry(kind).or_insert(Tally { count: 0, ..tally });
+        entry.count = entry.count.saturating_add(tally.count);
+        entry.at = entry.at.max(tally.at);
+    }
+}
+
+pub(crate) struct Counted(Mutex<Memory>);
+
+impl Counted {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Memory::default()))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that a key was used.
+    pub(crate) fn key_used(&self, tenant: &TenantId, key: &KeyId) {
+        let mut memory = self.memory();
+        if memory.used_keys_count < USED_KEYS_MAX
+            && memory.used_keys.entry(tenant.clone()).or_default().insert(key.clone())
+        {
+            memory.used_keys_count += 1;
+        }
+    }
+}
+
+impl Store {
+    /// Counts an event, in memory.
+    pub fn count(&self, event: CountedEvent) {
+        let kind = Kind {
+            tenant: event.tenant,
+            actor: event.actor,
+            action: event.action,
+            subject: event.subject,
+            object: event.object,
+            decision: event.decision,
+            reason: event.reason,
+            policy_version: event.policy_version,
+        };
+        let mut memory = self.counted().memory();
+        let overflow = if memory.tallies.len() == KINDS_MAX && !memory.tallies.contains_key(&kind) {
+            std::mem::take(&mut memory.tallies)
+        } else {
+            HashMap::new()
+        };
+        memory.add(kind, Tally { count: 1, at: event.at, request: event.request });
+        drop(memory);
+        if !overflow.is_empty() {
+            let store = self.clone();
+            self.tasks().spawn(async move { drop(store.write_tallies(overflow).await) });
+        }
+    }
+
+    /// Writes what was counted. Call every 10 s and before `close`.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database is; what was not written stays counted.
+    pub async fn flush_counted(&self, now: Micros) -> Result<()> {
+        let (tallies, used_keys) = {
+            let mut memory = self.counted().memory();
+            memory.used_keys_count = 0;
+            (std::mem::take(&mut memory.tallies), std::mem::take(&mut memory.used_keys))
+        };
+        let store = self.clone();
+        // A task of its own: a caller that gives up must not take counts with it.
+        let flush = self.tasks().spawn(async move {
+            let tallied = store.write_tallies(tallies).await;
+            store.write_used_keys(used_keys, now).await.and(tallied)
+        });
+        flush.await.map_err(polder_types::Error::internal)?
+    }
+
+    async fn write_tallies(&self, tallies: HashMap<Kind, Tally>) -> Result<()> {
+        let tallies: Vec<(Kind, Tally)> = tallies.into_iter().collect();
+        let mut outcome = Ok(());
+        for chunk in tallies.chunks(CHUNK) {
+            let rows: Arc<[(Kind, Tally)]> = chunk.into();
+            let job = rows.clone();
+            let written = self.submit("flush_counted", move |tx| {
+                Box::pin(async move {
+                    for (kind, tally) in job.iter() {
+                        audit::insert(tx, &record(kind, tally), tally.count).await?;
+                    }
+                    Ok(())
+                })
+            });
+            match written.await {
+                Written::Done(()) => {}
+                Written::Refused(error) | Written::RolledBack(error) => {
+                    let mut memory = self.counted().memory();
+                    rows.iter().for_each(|(kind, tally)| memory.add(kind.clone(), *tally));
+                    outcome = Err(error);
+                }
+                // Counting them again could count twice; the node only reads from now on.
+                Written::Unknown(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+
+    async fn write_used_keys(&self, used: BTreeMap<TenantId, BTreeSet<KeyId>>, now: Micros) -> Result<()> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        self.write("note_key_use", move |tx| {
+            Box::pin(async move {
+                for (tenant, keys) in used {
+                    let query = sql("UPDATE api_keys SET last_used_at = $1 \
+                         WHERE tenant_id = $2 AND id IN (SELECT value FROM json_each($3))");
+                    tx.execute(query.bind(now).bind(&tenant).bind(db::json(&keys)?)).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+fn record(kind: &Kind, tally: &Tally) -> AuditRecord {
+    AuditRecord {
+        tenant: kind.tenant.clone(),
+        at: tally.at,
+        request: tally.request,
+        actor: kind.actor.clone(),
+        action: kind.action,
+        object: AuditObject { subject: kind.subject, id: None, name: kind.object.clone(), version: None },
+        decision: kind.decision,
+        reason: kind.reason,
+        policy_version: Some(kind.policy_version),
+        detail: AuditDetail::None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

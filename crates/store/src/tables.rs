@@ -1,0 +1,260 @@
+//! Tables (and, later, views: one name space): resolving, listing, and the ways they change.
+
+mod change;
+mod commit;
+mod place;
+
+use std::sync::Arc;
+
+use polder_policy::{ColumnPath, ListPermit, NamespaceRef, Permit, TableRef, WarehouseRef, actions};
+use polder_types::{Error, Location, PolicyId, RelationId, Result, TableIdent};
+use uuid::Uuid;
+
+use crate::{
+    Page, PageRequest, Stamp, Store, WarehouseRow,
+    audit::Trail,
+    db::{Row, sql},
+    fresh,
+    namespaces::path_of,
+    pages::Shown,
+};
+
+/// A table.
+#[derive(Clone, Debug)]
+pub struct TableRow {
+    /// Itself with its parents.
+    pub table: TableRef,
+    /// Its warehouse.
+    pub warehouse: Arc<WarehouseRow>,
+    /// Its location.
+    pub location: Location,
+    /// Where its current metadata document lies.
+    pub metadata_location: String,
+    /// The `table-uuid` inside the document.
+    pub table_uuid: Uuid,
+    /// Grows with every change of the row.
+    pub version: i64,
+}
+
+/// A field id that stands at a column path which a policy reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnBinding {
+    /// The policy.
+    pub policy: PolicyId,
+    /// The column.
+    pub path: ColumnPath,
+    /// The field id now found there.
+    pub field: i32,
+}
+
+/// A table to be made; its metadata document is written already.
+#[derive(Clone, Debug)]
+pub struct NewTable {
+    /// Its name.
+    pub name: String,
+    /// Its location, below a root of its warehouse.
+    pub location: Location,
+    /// Where its metadata document lies.
+    pub metadata_location: String,
+    /// The `table-uuid` inside.
+    pub table_uuid: Uuid,
+    /// Its columns that policies on its name read (`snapshot.restrictions_on`).
+    pub bindings: Vec<ColumnBinding>,
+    /// A policy editor's permit: the table is not quarantined.
+    pub released_by: Option<Permit<actions::ManagePolicies>>,
+}
+
+/// One pointer to be moved.
+#[derive(Clone, Debug)]
+pub struct PointerSwap {
+    /// The permit for the table.
+    pub permit: Permit<actions::CommitTable>,
+    /// Where the pointer must stand.
+    pub expected_metadata_location: String,
+    /// Where it moves.
+    pub new_metadata_location: String,
+    /// Columns that policies on the table read, as far as field ids are new at their paths.
+    pub bindings: Vec<ColumnBinding>,
+}
+
+/// What became of a commit.
+#[derive(Debug)]
+pub enum CommitOutcome {
+    /// All pointers moved; the rows, in the order of the swaps.
+    Committed(Vec<Arc<TableRow>>),
+    /// Nothing happened: this table's pointer or name moved, or it is gone. Resolve again.
+    Lost(RelationId),
+    /// Nothing happened: the policy changed since the permit. Authorize again.
+    StalePolicy,
+    /// Nothing happened.
+    RolledBack(Error),
+    /// It is not known what happened: delete nothing.
+    Unknown(Error),
+}
+
+/// A row of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableEntry {
+    /// Its id.
+    pub id: RelationId,
+    /// Its namespace and name.
+    pub ident: TableIdent,
+}
+
+impl Store {
+    /// Finds a table by name.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database is.
+    pub async fn resolve_table(&self, warehouse: &WarehouseRef, ident: &TableIdent) -> Result<Option<Arc<TableRow>>> {
+        let key = (warehouse.tenant.id.clone(), warehouse.id, ident.clone());
+        if let Some(row) = self.caches().tables.get(&key) {
+            return Ok(Some(row));
+        }
+        let seen = self.caches().seen(&key);
+        let row = self.resolve_warehouse(&warehouse.tenant.id, &warehouse.name).await?;
+        let Some(warehouse_row) = row.filter(|row| row.warehouse.id == warehouse.id) else {
+            return Ok(None);
+        };
+        let query = sql("SELECT n.path, r.id, r.quarantined, r.location, r.metadata_location, r.table_uuid, r.version \
+             FROM namespaces n JOIN relations r ON r.tenant_id = n.tenant_id AND r.namespace_id = n.id \
+             WHERE n.tenant_id = $1 AND n.warehouse_id = $2 AND n.name_key = $3 AND r.name = $4 AND r.kind = 'table'");
+        let query = query
+            .bind(&warehouse.tenant.id)
+            .bind(warehouse.id)
+            .bind(ident.namespace.key())
+            .bind(ident.name.as_str());
+        let Some(row) = self.read().await?.row(query).await? else {
+            return Ok(None);
+        };
+        let row = Arc::new(table_row(&row, warehouse_row, ident)?);
+        self.caches().fill(&self.caches().tables, seen, key, row.clone());
+        Ok(Some(row))
+    }
+
+    /// Makes a table.
+    ///
+    /// # Errors
+    /// `NotFound` if the namespace is gone, `AlreadyExists`, `Invalid` if the location lies outside the warehouse
+    /// or overlaps another table's. `CommitStateUnknown`: delete no file; any other error: nothing happened.
+    pub async fn create_table(
+        &self,
+        permit: &Permit<actions::CreateTable>,
+        new: NewTable,
+        stamp: &Stamp,
+    ) -> Result<Arc<TableRow>> {
+        let (trail, namespace) = (Trail::of(permit, stamp), permit.resource().clone());
+        let id = RelationId(fresh::uuid(stamp.now)?);
+        self.write("create_table", move |tx| {
+            Box::pin(async move { change::create(tx, &trail, namespace, id, new).await })
+        })
+        .await
+    }
+
+    /// Drops a table: the row, and the allows that were bound to it. Files stay.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn drop_table(&self, permit: &Permit<actions::DropTable>, stamp: &Stamp) -> Result<()> {
+        let (trail, table) = (Trail::of(permit, stamp), permit.resource().clone());
+        self.write("drop_table", move |tx| Box::pin(async move { change::delete(tx, &trail, &table).await })).await
+    }
+
+    /// Renames a table within its warehouse. `bindings`: its columns that policies on the new name read.
+    ///
+    /// # Errors
+    /// `NotFound` for the table or the namespace, `AlreadyExists` at the destination, `Invalid` across warehouses.
+    pub async fn rename_table(
+        &self,
+        source: &Permit<actions::RenameTable>,
+        target: &Permit<actions::RenameInto>,
+        name: &str,
+        bindings: Vec<ColumnBinding>,
+        stamp: &Stamp,
+    ) -> Result<Arc<TableRow>> {
+        let from = source.resource().clone();
+        let to = TableRef { namespace: target.resource().clone(), name: name.into(), ..from.clone() };
+        if from.namespace.warehouse != to.namespace.warehouse || source.principal() != target.principal() {
+            return Err(Error::invalid("rename_across_warehouses", "a table cannot leave its warehouse"));
+        }
+        let trails = (Trail::of(source, stamp), Trail::of(target, stamp));
+        self.write("rename_table", move |tx| {
+            Box::pin(async move { change::rename(tx, (&trails.0, &trails.1), &from, to, bindings).await })
+        })
+        .await
+    }
+
+    /// Ends a table's quarantine. True if it was quarantined.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn release_table(&self, permit: &Permit<actions::ReleaseTable>, stamp: &Stamp) -> Result<bool> {
+        let (trail, table) = (Trail::of(permit, stamp), permit.resource().clone());
+        self.write("release_table", move |tx| Box::pin(async move { change::release(tx, &trail, table).await })).await
+    }
+
+    /// Moves pointers, all or none, if every one stands where its swap expects it and the policy is still that of
+    /// the permits. Each [`PointerSwap`] brings its permit.
+    pub async fn commit_tables(&self, swaps: Vec<PointerSwap>, stamp: &Stamp) -> CommitOutcome {
+        commit::commit(self, swaps, *stamp).await
+    }
+
+    /// Lists the tables of a namespace, by name.
+    ///
+    /// # Errors
+    /// `Invalid` for a page token of another list.
+    pub async fn list_tables(
+        &self,
+        permit: &ListPermit<actions::ListTables>,
+        page: &PageRequest,
+    ) -> Result<Page<TableEntry>> {
+        let (namespace, view) = (permit.permit().resource(), permit.visibility());
+        let shown = Shown::new(&view.tables, |id: RelationId| id.0, &view.denied_table_names)?;
+        let cursor = self.cursor_within(permit, "tables", namespace.id().0, &shown, page)?;
+        let query = sql("SELECT id, name FROM relations \
+             WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'table' \
+                AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
+                AND name NOT IN (SELECT value FROM json_each($7)) \
+                AND NOT (quarantined AND $8) \
+             ORDER BY name LIMIT $9");
+        let query = query
+            .bind(permit.permit().tenant())
+            .bind(namespace.id())
+            .bind(namespace.warehouse.id)
+            .bind(cursor.after.clone().unwrap_or_default())
+            .bind(shown.ids.as_str())
+            .bind(shown.only)
+            .bind(shown.names.as_str())
+            .bind(view.hide_quarantined)
+            .bind(cursor.limit);
+        let rows = self.read().await?.rows(query).await?;
+        let rows = rows.iter().map(|row| entry(row, namespace)).collect::<Result<Vec<_>>>()?;
+        self.page(&cursor, rows, |entry| entry.ident.name.clone())
+    }
+}
+
+fn entry(row: &Row, namespace: &NamespaceRef) -> Result<TableEntry> {
+    let ident = TableIdent { namespace: namespace.name.clone(), name: row.text(1)? };
+    Ok(TableEntry { id: RelationId(row.uuid(0)?), ident })
+}
+
+fn table_row(row: &Row, warehouse: Arc<WarehouseRow>, ident: &TableIdent) -> Result<TableRow> {
+    let namespace = NamespaceRef {
+        warehouse: warehouse.warehouse.clone(),
+        chain: path_of(&row.get::<Vec<u8>>(0)?).into(),
+        name: ident.namespace.clone(),
+    };
+    Ok(TableRow {
+        table: TableRef {
+            namespace,
+            id: RelationId(row.uuid(1)?),
+            name: ident.name.as_str().into(),
+            quarantined: row.get(2)?,
+        },
+        warehouse,
+        location: Location::parse(&row.text(3)?)?,
+        metadata_location: row.text(4)?,
+        table_uuid: row.uuid(5)?,
+        version: row.int(6)?,
+    })
+}

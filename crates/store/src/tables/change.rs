@@ -1,0 +1,160 @@
+//! Creating, dropping, renaming and releasing tables.
+
+use std::sync::Arc;
+
+use polder_policy::{NamespaceRef, TableRef};
+use polder_types::{Error, Location, RelationId, Result, Subject};
+
+use super::{ColumnBinding, NewTable, TableRow, place::Place};
+use crate::{
+    AuditDetail, AuditObject,
+    audit::Trail,
+    cache::{Change, table_key},
+    db::{self, sql},
+    grants, locations, tenants,
+    writer::Tx,
+};
+
+fn absent(table: &TableRef) -> Error {
+    Error::not_found(Subject::Table, &table.ident().to_string())
+}
+
+fn object(table: &TableRef, version: i64) -> AuditObject {
+    AuditObject::new(Subject::Table, table.id, table.ident().to_string(), version)
+}
+
+pub(super) async fn create(
+    tx: &mut Tx,
+    trail: &Trail,
+    namespace: NamespaceRef,
+    id: RelationId,
+    new: NewTable,
+) -> Result<Arc<TableRow>> {
+    let place = Place::look(tx, &[trail], &namespace, &new.name).await?;
+    let released = new.released_by.as_ref().is_some_and(|permit| {
+        permit.tenant() == &trail.tenant && permit.version() == trail.policy_version
+    });
+    let warehouse = tx.warehouse(&namespace.warehouse).await?;
+    if !warehouse.contains(&new.location) {
+        return Err(Error::invalid("location_outside", "the location lies outside the warehouse").about(Subject::Table));
+    }
+    let table = TableRef { namespace, id, name: new.name.as_str().into(), quarantined: place.quarantines() && !released };
+    let row = Arc::new(TableRow {
+        table,
+        warehouse,
+        location: new.location,
+        metadata_location: new.metadata_location,
+        table_uuid: new.table_uuid,
+        version: 1,
+    });
+    refuse_overlap(tx, trail, &row.table, &row.location).await?;
+    insert(tx, trail, &row).await?;
+    let taken_over = place.take_over(tx, &trail.tenant, id, &new.bindings).await?;
+    let (location, quarantined) = (row.location.to_string(), row.table.quarantined);
+    let detail = AuditDetail::Placed { location, taken_over, quarantined };
+    trail.note(tx, "create_table", object(&row.table, 1), detail).await?;
+    tx.changed(Change::Table(row.clone()));
+    Ok(row)
+}
+
+/// SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
+async fn refuse_overlap(tx: &mut Tx, trail: &Trail, table: &TableRef, location: &Location) -> Result<()> {
+    let (ancestors, (from, to)) = (db::json(&locations::ancestors(location))?, locations::below(location));
+    let query = sql("SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
+            AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) LIMIT 1");
+    let query = query.bind(&trail.tenant).bind(table.namespace.warehouse.id).bind(ancestors).bind(from).bind(to);
+    match tx.row(query).await? {
+        Some(_) => Err(Error::invalid("location_overlap", "the location overlaps that of another table")
+            .about(Subject::Table)),
+        None => Ok(()),
+    }
+}
+
+async fn insert(tx: &mut Tx, trail: &Trail, row: &TableRow) -> Result<()> {
+    let query = sql("INSERT INTO relations (tenant_id, id, warehouse_id, namespace_id, kind, name, location, \
+             metadata_location, table_uuid, quarantined, version, created_at) \
+         VALUES ($1, $2, $3, $4, 'table', $5, $6, $7, $8, $9, $10, $11)");
+    let query = query
+        .bind(&trail.tenant)
+        .bind(row.table.id)
+        .bind(row.warehouse.warehouse.id)
+        .bind(row.table.namespace.id())
+        .bind(row.table.name.as_ref())
+        .bind(row.location.to_string())
+        .bind(row.metadata_location.as_str())
+        .bind(row.table_uuid)
+        .bind(row.table.quarantined)
+        .bind(row.version)
+        .bind(trail.stamp.now);
+    tx.execute(query).await.map(drop)
+}
+
+pub(super) async fn delete(tx: &mut Tx, trail: &Trail, table: &TableRef) -> Result<()> {
+    tenants::check_version(tx, trail).await?;
+    let query = sql("DELETE FROM relations \
+         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' RETURNING version");
+    let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
+    let row = tx.row(query).await?.ok_or_else(|| absent(table))?;
+    // Allows die with the id (R19). What stands on the name stays: policies, and denies.
+    if grants::die_with(tx, trail, "table", table.id.0, Subject::Table).await? > 0 {
+        tenants::bump(tx, &trail.tenant).await?;
+    }
+    tx.changed(Change::TableGone(table_key(table)));
+    trail.note(tx, "drop_table", object(table, row.int(0)? + 1), AuditDetail::None).await
+}
+
+pub(super) async fn rename(
+    tx: &mut Tx,
+    (source, target): (&Trail, &Trail),
+    from: &TableRef,
+    mut to: TableRef,
+    bindings: Vec<ColumnBinding>,
+) -> Result<Arc<TableRow>> {
+    let query = sql("SELECT quarantined FROM relations \
+         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'");
+    let query = query.bind(&source.tenant).bind(from.id).bind(from.namespace.id()).bind(from.name.as_ref());
+    let was_quarantined: bool = tx.row(query).await?.ok_or_else(|| absent(from))?.get(0)?;
+    let place = Place::look(tx, &[source, target], &to.namespace, &to.name).await?;
+    let moved = from.namespace.id() != to.namespace.id();
+    to.quarantined = if moved { place.quarantines() } else { was_quarantined && !place.is_restricted() };
+    let query = sql("UPDATE relations SET namespace_id = $1, name = $2, quarantined = $3, version = version + 1 \
+         WHERE tenant_id = $4 AND id = $5 RETURNING version, location, metadata_location, table_uuid");
+    let query = query.bind(to.namespace.id()).bind(to.name.as_ref()).bind(to.quarantined);
+    let row = tx.row(query.bind(&source.tenant).bind(to.id)).await?.ok_or_else(|| absent(from))?;
+    let row = Arc::new(TableRow {
+        warehouse: tx.warehouse(&to.namespace.warehouse).await?,
+        table: to,
+        version: row.int(0)?,
+        location: Location::parse(&row.text(1)?)?,
+        metadata_location: row.text(2)?,
+        table_uuid: row.uuid(3)?,
+    });
+    let taken_over = place.take_over(tx, &source.tenant, row.table.id, &bindings).await?;
+    if moved || was_quarantined != row.table.quarantined {
+        // The table's parents, or who may know it, changed: what was decided before may not hold any more.
+        tenants::bump(tx, &source.tenant).await?;
+    }
+    let detail = AuditDetail::Renamed { from: from.ident().to_string(), taken_over };
+    source.note(tx, "rename_table", object(&row.table, row.version), detail).await?;
+    tx.changed(Change::TableGone(table_key(from)));
+    tx.changed(Change::Table(row.clone()));
+    Ok(row)
+}
+
+pub(super) async fn release(tx: &mut Tx, trail: &Trail, mut table: TableRef) -> Result<bool> {
+    tenants::check_version(tx, trail).await?;
+    let query = sql("SELECT quarantined, version FROM relations \
+         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4");
+    let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
+    let row = tx.row(query).await?.ok_or_else(|| absent(&table))?;
+    if !row.get::<bool>(0)? {
+        return Ok(false);
+    }
+    let query = sql("UPDATE relations SET quarantined = FALSE, version = version + 1 WHERE tenant_id = $1 AND id = $2");
+    tx.execute(query.bind(&trail.tenant).bind(table.id)).await?;
+    tenants::bump(tx, &trail.tenant).await?;
+    table.quarantined = false;
+    tx.changed(Change::TableGone(table_key(&table)));
+    trail.note(tx, "release_table", object(&table, row.int(1)? + 1), AuditDetail::None).await?;
+    Ok(true)
+}

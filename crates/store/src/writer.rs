@@ -1,0 +1,299 @@
+//! The one writer: jobs over moved data, each in a savepoint, up to 64 in one transaction; COMMIT, then the caches,
+//! then the answers. A job that began runs to its end whether or not its caller still waits. Refuses more
+//! waiting jobs than the queue holds, and everything after an I/O error.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use polder_policy::WarehouseRef;
+use polder_types::{Error, Result, Subject};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    WarehouseRow,
+    audit::Witness,
+    cache::{Caches, Change},
+    db::{self, Session, sql},
+    warehouses,
+};
+
+/// Most jobs of one transaction.
+const GROUP_MAX: usize = 64;
+
+/// The writer's side of a transaction: what a job may do.
+pub(crate) struct Tx {
+    session: Session,
+    caches: Arc<Caches>,
+    /// What the jobs of this transaction changed so far.
+    changes: Vec<Change>,
+    /// The last audit record of this transaction: found after a failed COMMIT, the transaction landed.
+    witness: Option<Witness>,
+}
+
+impl std::ops::Deref for Tx {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl std::ops::DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(session: Session, caches: Arc<Caches>) -> Self {
+        Self { session, caches, changes: Vec::new(), witness: None }
+    }
+
+    /// Notes a change for the caches.
+    pub(crate) fn changed(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    pub(crate) fn witnessed(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
+    /// The warehouse as this transaction sees it; from the cache while nothing about warehouses changed in it.
+    pub(crate) async fn warehouse(&mut self, warehouse: &WarehouseRef) -> Result<Arc<WarehouseRow>> {
+        let key = (warehouse.tenant.id.clone(), warehouse.name.clone());
+        let changed = self.changes.iter().any(|change| matches!(change, Change::Warehouses));
+        let cached = if changed { None } else { self.caches.warehouses.get(&key) };
+        let row = match cached {
+            Some(row) => Some(row),
+            None => warehouses::select(&mut self.session, &key.0, &key.1).await?.map(Arc::new),
+        };
+        row.filter(|row| row.warehouse.id == warehouse.id)
+            .ok_or_else(|| Error::not_found(Subject::Warehouse, warehouse.name.as_str()))
+    }
+
+    async fn landed(&mut self, witness: &Witness) -> Result<bool> {
+        let query = sql("SELECT 1 FROM audit WHERE tenant_id = $1 AND id = $2");
+        Ok(self.row(query.bind(witness.tenant.as_str()).bind(witness.id.as_str())).await?.is_some())
+    }
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Written<T> {
+    /// Committed.
+    Done(T),
+    /// The job itself said no; nothing happened.
+    Refused(Error),
+    /// Nothing happened; `Unavailable`.
+    RolledBack(Error),
+    /// It is not known whether it happened.
+    Unknown(Error),
+}
+
+impl<T> Written<T> {
+    /// For callers that need no more than the error's kind.
+    pub(crate) fn into_result(self) -> Result<T> {
+        match self {
+            Self::Done(value) => Ok(value),
+            Self::Refused(error) | Self::RolledBack(error) | Self::Unknown(error) => Err(error),
+        }
+    }
+}
+
+/// The way to the writer task.
+pub(crate) struct Writer {
+    queue: RwLock<Option<mpsc::Sender<Box<dyn Job>>>>,
+    read_only: Arc<AtomicBool>,
+}
+
+impl Writer {
+    /// Makes the writer and the task that does its work until [`Writer::close`].
+    pub(crate) fn new(tx: Tx, queue_max: usize) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (sender, receiver) = mpsc::channel(queue_max.max(1));
+        let read_only = Arc::new(AtomicBool::new(false));
+        let task = run(tx, receiver, read_only.clone());
+        (Self { queue: RwLock::new(Some(sender)), read_only }, task)
+    }
+
+    /// Hands a job over. Once this returned a future, the job runs even if that future is dropped.
+    pub(crate) fn submit<T, F>(&self, name: &'static str, work: F) -> impl Future<Output = Written<T>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let queued = self.enqueue(Box::new(TypedJob { name, work: Some(work), result: None, answer }));
+        async move {
+            if let Err(error) = queued {
+                return Written::RolledBack(error);
+            }
+            answered.await.unwrap_or_else(|_| Written::Unknown(unknown(Error::internal("the writer is gone"))))
+        }
+    }
+
+    fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
+        if self.read_only.load(Ordering::Acquire) {
+            return Err(read_only());
+        }
+        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().ok_or_else(|| Error::unavailable("shutting_down", "the server is shutting down"))?;
+        queue.try_send(job).map_err(|_| Error::unavailable("overloaded", "too many changes are waiting; try again"))
+    }
+
+    /// Lets no further job in; those accepted are finished.
+    pub(crate) fn close(&self) {
+        drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+fn read_only() -> Error {
+    Error::unavailable("read_only", "the metadata database failed; this node only reads until it is restarted")
+}
+
+/// A sure failure: nothing happened, so it is 503 whatever the cause.
+fn not_committed(error: Error) -> Error {
+    Error::unavailable("not_committed", "the change could not be written; try again").with_source(error)
+}
+
+fn unknown(error: Error) -> Error {
+    Error::new(
+        polder_types::ErrorKind::CommitStateUnknown,
+        Subject::Request,
+        "commit_state_unknown",
+        "it is not known whether the change was made; read again before retrying",
+    )
+    .with_source(error)
+}
+
+/// What became of a transaction.
+enum Group {
+    Committed,
+    RolledBack(Error),
+    Unknown(Error),
+}
+
+trait Job: Send {
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Result<()>>;
+    fn finish(self: Box<Self>, group: &Group);
+}
+
+struct TypedJob<T, F> {
+    name: &'static str,
+    work: Option<F>,
+    result: Option<Result<T>>,
+    answer: oneshot::Sender<Written<T>>,
+}
+
+impl<T, F> Job for TypedJob<T, F>
+where
+    T: Send + 'static,
+    F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T>> + Send + 'static,
+{
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let Some(work) = self.work.take() else {
+                return Err(Error::internal("a job ran twice"));
+            };
+            // A bug in one job must not take the writer down: its savepoint is rolled back like any failure's.
+            let begun = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await;
+            let result = begun.unwrap_or_else(|_| {
+                tracing::error!(job = self.name, "a job of the writer panicked");
+                Err(Error::internal("a job panicked"))
+            });
+            let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+            self.result = Some(result);
+            outcome
+        })
+    }
+
+    fn finish(self: Box<Self>, group: &Group) {
+        let written = match (group, self.result) {
+            (Group::Committed, Some(Ok(value))) => Written::Done(value),
+            (Group::Committed, Some(Err(error))) => Written::Refused(error),
+            (Group::Committed, None) => Written::RolledBack(Error::internal("a job did not run")),
+            (Group::RolledBack(error), _) => Written::RolledBack(error.clone()),
+            (Group::Unknown(error), _) => Written::Unknown(unknown(error.clone())),
+        };
+        // A caller that hung up has no use for the answer.
+        drop(self.answer.send(written));
+    }
+}
+
+async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>, stop: Arc<AtomicBool>) {
+    let mut jobs = Vec::with_capacity(GROUP_MAX);
+    while queue.recv_many(&mut jobs, GROUP_MAX).await > 0 {
+        let group = if stop.load(Ordering::Acquire) {
+            Group::RolledBack(read_only())
+        } else {
+            transact(&mut tx, &mut jobs, &stop).await
+        };
+        if matches!(group, Group::Committed) {
+            tx.caches.publish(std::mem::take(&mut tx.changes));
+        }
+        tx.changes.clear();
+        tx.witness = None;
+        jobs.drain(..).for_each(|job| job.finish(&group));
+    }
+    tx.session.close().await;
+}
+
+async fn transact(tx: &mut Tx, jobs: &mut [Box<dyn Job>], stop: &AtomicBool) -> Group {
+    if let Err(error) = tx.control("BEGIN IMMEDIATE").await {
+        return Group::RolledBack(not_committed(noted(error, stop)));
+    }
+    for job in jobs {
+        if let Err(error) = run_in_savepoint(tx, job.as_mut()).await {
+            drop(tx.control("ROLLBACK").await); // SQLite may have rolled back by itself
+            return Group::RolledBack(not_committed(noted(error, stop)));
+        }
+    }
+    match tx.control("COMMIT").await {
+        Ok(()) => Group::Committed,
+        Err(error) => settle(tx, noted(error, stop), stop).await,
+    }
+}
+
+/// Runs one job. An error of this function means that the whole transaction is lost.
+async fn run_in_savepoint(tx: &mut Tx, job: &mut dyn Job) -> Result<()> {
+    let (changes, witness) = (tx.changes.len(), tx.witness.clone());
+    tx.control("SAVEPOINT job").await?;
+    if let Err(error) = job.run(tx).await {
+        tx.changes.truncate(changes);
+        tx.witness = witness;
+        if error.code() == db::IO {
+            return Err(error);
+        }
+        tx.control("ROLLBACK TO job").await?;
+    }
+    tx.control("RELEASE job").await
+}
+
+/// Finds out whether a COMMIT that failed took place, by reading again in the same process.
+async fn settle(tx: &mut Tx, error: Error, stop: &AtomicBool) -> Group {
+    drop(tx.control("ROLLBACK").await); // nothing to roll back if the COMMIT did take place
+    let Some(witness) = tx.witness.take() else {
+        return Group::Unknown(error);
+    };
+    match tx.landed(&witness).await {
+        Ok(true) => Group::Committed,
+        Ok(false) => Group::RolledBack(not_committed(error)),
+        Err(again) => Group::Unknown(noted(again, stop)),
+    }
+}
+
+/// Makes the node read-only after an I/O error.
+fn noted(error: Error, stop: &AtomicBool) -> Error {
+    if error.code() == db::IO && !stop.swap(true, Ordering::AcqRel) {
+        tracing::error!(error = ?error, "the metadata database failed: this node is read-only now");
+    }
+    error
+}
+
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Long runs on demand: the attack corpus against a chosen binary, the two-world fuzz with a chosen seed.
+
+use crate::process::{cargo, run, run_seen};
+use crate::repo;
+use crate::summary::{Counts, cargo_line};
+
+/// A fuzz that is bounded by its number of queries still ends within a day.
+const FUZZ_SECONDS_MAX: &str = "86400";
+
+/// Builds the debug or release binary and runs the SQL attack corpus against it; true when nothing failed.
+///
+/// # Errors
+/// Cargo cannot be started, an unknown argument, no test that matches.
+pub(crate) fn attacks(args: &[String]) -> Result<bool, String> {
+    let (profile, mut build) = match args {
+        [] => ("debug", vec![]),
+        [flag] if flag == "--release" => ("release", vec!["--release"]),
+        _ => return Err("usage: cargo xtask attacks [--release]".to_owned()),
+    };
+    build.splice(0..0, ["build", "--package", "polder-server", "--bin", "polder"]);
+    if !run(cargo(&build))? {
+        return Ok(false);
+    }
+    let binary = repo::target_dir().join(profile).join("polder");
+    let mut test = cargo(&["test", "--package", "polder-server", "--test", "it", "attacks", "--", "--nocapture"]);
+    test.env("POLDER_BIN", &binary);
+    println!("attacks: against `{}`", binary.display());
+    tests(test)
+}
+
+/// Runs the two-world fuzz for a number of queries from a seed; true when the worlds agreed.
+///
+/// # Errors
+/// Cargo cannot be started, an unknown argument, no test that matches.
+pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
+    let usage = || "usage: cargo xtask fuzz --queries N --seed S".to_owned();
+    let (mut queries, mut seed) = (None, None);
+    for pair in args.chunks(2) {
+        let [flag, value] = pair else { return Err(usage()) };
+        value.parse::<u64>().map_err(|_| usage())?;
+        match flag.as_str() {
+            "--queries" => queries = Some(value),
+            "--seed" => seed = Some(value),
+            _ => return Err(usage()),
+        }
+    }
+    let (queries, seed) = queries.zip(seed).ok_or_else(usage)?;
+    let mut test = cargo(&["test", "--package", "polder-query", "--test", "it", "two_worlds", "--", "--nocapture"]);
+    test.env("POLDER_FUZZ_QUERIES", queries).env("POLDER_FUZZ_SEED", seed).env("POLDER_FUZZ_SECONDS", FUZZ_SECONDS_MAX);
+    tests(test)
+}
+
+/// Runs filtered tests; a filter that matches none is an error, not a pass.
+fn tests(command: std::process::Command) -> Result<bool, String> {
+    let mut counts = Counts::default();
+    let succeeded = run_seen(command, |line| counts.add(cargo_line(line).unwrap_or_default()))?;
+    if succeeded && counts.passed == 0 {
+        return Err("no test matched".to_owned());
+    }
+    println!("{counts}");
+    Ok(succeeded)
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask test`: every test of the repository behind one command, and one closing line with the real counts.
+
+use crate::process::{cargo, run_seen};
+use crate::summary::{Counts, cargo_line};
+use crate::{conformance, repo, tidy, trace};
+
+/// Runs cargo's tests, tidy, trace and the conformance suite; true when nothing failed.
+///
+/// # Errors
+/// Tools that cannot be started, files that cannot be read.
+pub(crate) fn command() -> Result<bool, String> {
+    let mut total = Counts::default();
+    let built = cargo_tests(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
+    total.add(built);
+    total.add_check(tidy::command()?);
+    total.add_check(trace::command(&[])?);
+    total.add(conformance::suite(&repo::target_dir().join("debug/polder"), &[])?);
+    println!("{total}");
+    Ok(total.failed == 0)
+}
+
+/// Runs cargo with these arguments and counts its tests.
+///
+/// # Errors
+/// Cargo cannot be started.
+pub(crate) fn cargo_tests(args: &[&str]) -> Result<Counts, String> {
+    let mut counts = Counts::default();
+    let succeeded = run_seen(cargo(args), |line| {
+        if let Some(found) = cargo_line(line) {
+            counts.add(found);
+        }
+    })?;
+    Ok(counts.or_failed(succeeded))
+}
