@@ -174,7 +174,7 @@ impl<C: Clone + PartialEq> BoundMask<C> {
         match (self, other) {
             (Self::Show, mask) | (mask, Self::Show) => mask,
             (left, right) if left == right => left,
-            
+            (left, right) if left == strictest || right == strictest => strictest,
             (Self::Choice { when, then, otherwise, unknown }, mask)
             | (mask, Self::Choice { when, then, otherwise, unknown }) => {
                 let branches = [then, otherwise, unknown].map(|branch| branch.join(mask.clone(), required));
