@@ -4,10 +4,11 @@
 use std::{future::Future, sync::Arc};
 
 use polder_policy::{
-    Action, AuditClass, Denial, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef, WarehouseRef,
+    Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
+    WarehouseRef,
 };
 use polder_store::{Actor, CountedEvent, Decision, Stamp, is_stale};
-use polder_types::{Error, Micros, Principal, RequestId, Result, TenantId};
+use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
@@ -136,20 +137,44 @@ impl OpCtx {
     fn counted<A: Action, T>(&self, resource: &A::Resource, decision: Result<T, Denial>) -> Result<T> {
         let reason = decision.as_ref().err().map(|denial| denial.reason);
         if reason.is_some() || A::AUDIT == AuditClass::Counted {
-            self.catalog().store().count(CountedEvent {
-                tenant: Some(self.tenant().clone()),
-                at: self.now(),
-                request: self.request_id(),
-                actor: Some(Actor { id: self.principal().id, name: self.principal().name.clone() }),
-                action: A::NAME,
-                subject: <A::Resource as Resource>::SUBJECT,
-                object: resource.display(),
-                decision: if reason.is_some() { Decision::Deny } else { Decision::Allow },
-                reason: reason.map(polder_policy::DenialReason::as_str),
-                policy_version: self.snapshot().version(),
-            });
+            self.count(A::NAME, <A::Resource as Resource>::SUBJECT, resource.display(), reason);
         }
         decision.map_err(|denial| polder_policy::denied(&denial))
+    }
+
+    fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
+        self.catalog().store().count(CountedEvent {
+            tenant: Some(self.tenant().clone()),
+            at: self.now(),
+            request: self.request_id(),
+            actor: Some(Actor { id: self.principal().id, name: self.principal().name.clone() }),
+            action,
+            subject,
+            object,
+            decision: if reason.is_some() { Decision::Deny } else { Decision::Allow },
+            reason: reason.map(DenialReason::as_str),
+            policy_version: self.snapshot().version(),
+        });
+    }
+
+    /// Refuses a credential that does not reach a door at all, before anything is looked up for it: it could tell
+    /// from the answers what exists (R22).
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(crate) fn require_scope(
+        &self,
+        scope: Scope,
+        action: &'static str,
+        subject: Subject,
+        object: &str,
+    ) -> Result<()> {
+        if self.principal().scopes.allows(scope) {
+            return Ok(());
+        }
+        self.count(action, subject, object.to_owned(), Some(DenialReason::Scope));
+        let object = object.to_owned();
+        Err(polder_policy::denied(&Denial { reason: DenialReason::Scope, action, subject, object }))
     }
 
     /// Takes the newest policy and authenticates the caller's key again: roles, attributes and the key itself may

@@ -15,14 +15,7 @@ use crate::OpCtx;
 /// `NotFound`; `Forbidden` if the credential does not reach the catalog at all.
 pub(crate) async fn warehouse(ctx: &OpCtx, name: &WarehouseName) -> Result<Arc<WarehouseRow>> {
     // First, so that an under-scoped credential cannot tell what exists.
-    if !ctx.principal().scopes.allows(Scope::Catalog) {
-        return Err(Error::new(
-            ErrorKind::Forbidden,
-            Subject::Warehouse,
-            "insufficient_scope",
-            "the credential's scopes do not allow this",
-        ));
-    }
+    ctx.require_scope(Scope::Catalog, actions::GetConfig::NAME, Subject::Warehouse, name.as_str())?;
     let found = ctx.catalog().store().resolve_warehouse(ctx.tenant(), name).await?;
     found.ok_or_else(|| Error::not_found(Subject::Warehouse, name.as_str()))
 }

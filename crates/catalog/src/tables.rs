@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use polder_policy::{Permit, actions};
+use polder_policy::{Action, Permit, actions};
 use polder_store::{Page, PageRequest, TableEntry, TableRow};
 use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
 use uuid::Uuid;
@@ -149,9 +149,7 @@ pub async fn rename(ctx: &OpCtx, warehouse: &WarehouseName, from: &TableIdent, t
 /// `NotFound`, always of the table, if anything on its path does not exist or the caller may not know;
 /// `Forbidden` if the caller may not read it.
 pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &TableIdent) -> Result<QueryTable> {
-    if !ctx.principal().scopes.allows(Scope::Query) {
-        return Err(Error::forbidden(Subject::Table, "the credential's scopes do not allow this"));
-    }
+    ctx.require_scope(Scope::Query, actions::QueryTable::NAME, Subject::Table, &ident.to_string())?;
     let absent = || Error::not_found(Subject::Table, &ident.to_string());
     let store = ctx.catalog().store();
     let warehouse = match warehouse {

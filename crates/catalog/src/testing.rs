@@ -85,6 +85,19 @@ impl World {
         self.ctx(&self.admin_key).await
     }
 
+    /// A context whose time is over.
+    pub(crate) async fn late(&self) -> OpCtx {
+        let admin = self.admin().await;
+        OpCtx::new(
+            self.catalog.clone(),
+            admin.principal().clone(),
+            admin.snapshot().clone(),
+            admin.request_id(),
+            NOW,
+            tokio::time::Instant::now(),
+        )
+    }
+
     /// Makes a principal with a role of the same name and a key, and grants these privileges on an object.
     pub(crate) async fn principal(&self, name: &str, privileges: &[Privilege], on: grants::ObjectName) -> KeyId {
         let admin = self.admin().await;

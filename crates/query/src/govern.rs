@@ -5,7 +5,6 @@
 //! ordering, no constraints, no metrics, and always the same count of partitions.
 
 use std::{
-    any::Any,
     fmt,
     sync::Arc,
 };

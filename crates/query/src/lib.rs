@@ -15,3 +15,6 @@ mod run;
 mod scan;
 mod trace;
 mod verify;
+
+#[cfg(test)]
+mod bench;

@@ -16,7 +16,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     error::{Phase, busy, deadline, internal, running},
-    functions::BATCH_BYTES_MAX,
     verify::VerifiedQuery,
 };
 

@@ -9,7 +9,7 @@ use datafusion::{
     common::{Column, DFSchemaRef, tree_node::{TreeNode, TreeNodeRecursion}},
     datasource::source_as_provider,
     error::Result as EngineResult,
-    logical_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, TableScan},
+    logical_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, TableScan, utils::grouping_set_to_exprlist},
 };
 use polder_types::Error;
 
@@ -146,7 +146,7 @@ impl Tracer {
 
     fn aggregate(&mut self, node: &Aggregate) -> Result<Vec<Origin>, Error> {
         let input = self.node(&node.input)?;
-        let groups: Vec<Expr> = planned(node.group_expr_exprs())?;
+        let groups: Vec<Expr> = planned(grouping_set_to_exprlist(&node.group_expr))?.into_iter().cloned().collect();
         let mut outputs = self.weigh(&groups, node.input.schema(), &input)?;
         let aggregates = self.weigh(&node.aggr_expr, node.input.schema(), &input)?;
         // Grouping sets add their id between the groups and the aggregates.

@@ -47,8 +47,8 @@ impl Call {
     }
 
     /// The server.
-    pub(crate) fn app(&self) -> &App {
-        &self.app
+    pub(crate) fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
     }
 
     /// When it arrived.

@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The server: all that knows HTTP, tokens, rendering and configuration, and the program `polder`. Refuses SQL to the
+//! metadata database and query engines. Begin with `router`, then `op`.
+
+pub mod access_log;
+mod app;
+mod auth;
+mod call;
+mod cli;
+mod client;
+mod clock;
+pub mod config;
+mod demo;
+mod json;
+pub mod op;
+mod program;
+pub mod render;
+pub mod router;
+mod routes;
+mod routing;
+pub mod serve;
+
+pub use program::run;
+pub use routing::Route;

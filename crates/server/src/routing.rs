@@ -13,7 +13,7 @@ use crate::{
     call::Call,
     clock::Arrival,
     op::{self, Op},
-    render::Style,
+    render::{self, Style},
 };
 
 /// Where the Iceberg paths begin.
@@ -118,17 +118,11 @@ pub(crate) fn build(app: &Arc<App>, public: Public, protected: Protected) -> Rou
         let serve = move |request| dispatch(Arc::clone(&app), Arc::clone(&entries), request);
         router = router.route(&path, any(serve));
     }
-    router
-        .route(&[ICEBERG, "/{*rest}"].concat(), unknown(app, Style::Iceberg))
-        .fallback_service(Router::new().fallback(unknown(app, Style::Gateway)))
-}
-
-fn unknown(app: &Arc<App>, style: Style) -> axum::routing::MethodRouter {
-    let app = Arc::clone(app);
-    any(move || {
-        let app = Arc::clone(&app);
-        async move { op::unknown_path(&app, style, &Arrival::now()) }
-    })
+    let unknown = |style| {
+        let app = Arc::clone(app);
+        move || async move { op::unknown_path(&app, style, &Arrival::now()) }
+    };
+    router.route(&[ICEBERG, "/{*rest}"].concat(), any(unknown(Style::Iceberg))).fallback(unknown(Style::Gateway))
 }
 
 /// Chooses the route of a path by its method. Each method is served by its own handler: none is derived from another.
@@ -144,5 +138,5 @@ async fn dispatch(app: Arc<App>, entries: Arc<Vec<Entry>>, request: Request) -> 
         Ok(call) => (entry.door)(app, call).await,
         Err(error) => op::malformed(&app, entry.route.op, &error, &arrival),
     };
-    if head { crate::render::without_body(response) } else { response }
+    if head { render::without_body(response) } else { response }
 }

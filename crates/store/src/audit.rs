@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Page, PageRequest, Stamp, Store,
     db::{self, Row, sql},
-    fresh, redact,
+    redact,
     writer::Tx,
 };
 
@@ -307,8 +307,9 @@ impl Trail {
 /// Writes a record that stands for `count` events.
 pub(crate) async fn insert(tx: &mut Tx, record: &AuditRecord, count: i64) -> Result<()> {
     let tenant = record.tenant.as_ref().map_or("", TenantId::as_str).to_owned();
-    let id = fresh::event_id(record.at)?.to_string();
-    let query = sql("INSERT INTO audit (tenant_id, id, at, request_id, principal_id, principal_name, action, subject, \
+    let id = tx.next_event(record.at)?.to_string();
+    let query =
+        sql("INSERT INTO audit (tenant_id, id, at, request_id, principal_id, principal_name, action, subject, \
              object_id, object_name, object_version, decision, reason, policy_version, count, detail) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
     let query = query
@@ -359,7 +360,8 @@ impl Store {
     ) -> Result<Page<AuditRow>> {
         let list = format!("audit {filter:?}");
         let cursor = self.cursor(permit, &list, page)?;
-        let query = sql("SELECT id, at, request_id, principal_id, principal_name, action, subject, object_id, object_name, \
+        let query =
+            sql("SELECT id, at, request_id, principal_id, principal_name, action, subject, object_id, object_name, \
                     object_version, decision, reason, policy_version, count, detail \
              FROM audit WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR principal_id = $3) \
                 AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR decision = $5) \
@@ -400,4 +402,3 @@ fn audit_row(row: &Row) -> Result<AuditRow> {
         detail: row.json(14)?,
     })
 }
-

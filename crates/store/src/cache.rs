@@ -120,7 +120,9 @@ impl Caches {
                     }
                 }
                 Change::Warehouses => {
-                    self.changes.iter().for_each(|count| drop(count.fetch_add(1, Ordering::AcqRel)));
+                    for count in &self.changes {
+                        count.fetch_add(1, Ordering::AcqRel);
+                    }
                     self.warehouses.invalidate_all();
                     self.default_warehouses.invalidate_all();
                     self.tables.invalidate_all();

@@ -133,11 +133,11 @@ impl Store {
         drop(memory);
         if !overflow.is_empty() {
             let store = self.clone();
-            self.tasks().spawn(async move { drop(store.write_tallies(overflow).await) });
+            self.flushes().spawn(async move { drop(store.write_tallies(overflow).await) });
         }
     }
 
-    /// Writes what was counted. Call every 10 s and before `close`.
+    /// Writes what was counted. Call every 10 s; `close` does it once more.
     ///
     /// # Errors
     /// `Unavailable` if the database is; what was not written stays counted.
@@ -149,11 +149,17 @@ impl Store {
         };
         let store = self.clone();
         // A task of its own: a caller that gives up must not take counts with it.
-        let flush = self.tasks().spawn(async move {
+        let flush = self.flushes().spawn(async move {
             let tallied = store.write_tallies(tallies).await;
             store.write_used_keys(used_keys, now).await.and(tallied)
         });
         flush.await.map_err(polder_types::Error::internal)?
+    }
+
+    /// Writes what is counted now; for `close`.
+    pub(crate) async fn write_counted(&self) -> Result<()> {
+        let tallies = std::mem::take(&mut self.counted().memory().tallies);
+        self.write_tallies(tallies).await
     }
 
     async fn write_tallies(&self, tallies: HashMap<Kind, Tally>) -> Result<()> {
@@ -216,6 +222,3 @@ fn record(kind: &Kind, tally: &Tally) -> AuditRecord {
         detail: AuditDetail::None,
     }
 }
-
-#[cfg(test)]
-mod tests;

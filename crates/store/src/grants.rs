@@ -257,7 +257,11 @@ async fn check_target(tx: &mut Tx, tenant: &TenantId, on: &GrantTarget) -> Resul
         GrantTarget::Tenant => return Ok(()),
         GrantTarget::Warehouse(warehouse) => {
             let query = sql("SELECT 1 FROM warehouses WHERE tenant_id = $1 AND id = $2 AND name = $3");
-            (Subject::Warehouse, warehouse.name.to_string(), query.bind(tenant).bind(warehouse.id).bind(&warehouse.name))
+            (
+                Subject::Warehouse,
+                warehouse.name.to_string(),
+                query.bind(tenant).bind(warehouse.id).bind(&warehouse.name),
+            )
         }
         GrantTarget::Namespace(namespace) => {
             let query = sql("SELECT 1 FROM namespaces WHERE tenant_id = $1 AND id = $2 AND name_key = $3");

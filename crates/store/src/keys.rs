@@ -14,8 +14,7 @@ use crate::{
     audit::Trail,
     cache::Change,
     db::{Query, Row, sql},
-    fresh,
-    principals, tenants,
+    fresh, principals, tenants,
     writer::Tx,
 };
 
@@ -245,7 +244,9 @@ pub(crate) async fn insert(
         .bind(expires_at);
     tx.execute(query).await?;
     let detail = AuditDetail::Key { principal, scopes: scopes.to_string(), expires_at };
-    trail.note(tx, "create_key", AuditObject::new(Subject::ApiKey, &fresh.id, principal_name.as_str(), 1), detail).await?;
+    trail
+        .note(tx, "create_key", AuditObject::new(Subject::ApiKey, &fresh.id, principal_name.as_str(), 1), detail)
+        .await?;
     Ok(KeyRow {
         id: fresh.id,
         principal,
@@ -285,6 +286,3 @@ pub(crate) async fn delete_of_principal(tx: &mut Tx, trail: &Trail, principal: P
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -273,7 +273,8 @@ async fn delete(tx: &mut Tx, trail: &Trail, namespace: &NamespaceRef) -> Result<
     let query = sql("SELECT EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2), \
                 EXISTS (SELECT 1 FROM namespaces WHERE tenant_id = $1 AND warehouse_id = $3 AND parent_id = $2)");
     let row = tx.row(query.bind(&trail.tenant).bind(namespace.id()).bind(namespace.warehouse.id)).await?;
-    let (tables, children): (bool, bool) = row.map_or(Ok((false, false)), |row| Ok::<_, Error>((row.get(0)?, row.get(1)?)))?;
+    let (tables, children): (bool, bool) =
+        row.map_or(Ok((false, false)), |row| Ok::<_, Error>((row.get(0)?, row.get(1)?)))?;
     if tables || children {
         let what = if tables { "tables" } else { "namespaces" };
         let message = format!("namespace `{}` is not empty: it has {what}", namespace.name);

@@ -90,7 +90,8 @@ impl Store {
     fn open_page<A: Action>(&self, permit: &Permit<A>, parts: &[&[u8]], page: &PageRequest) -> Result<Cursor> {
         // SECURITY: what a token is good for is authenticated with it; a hash keeps the context short.
         let mut hasher = blake3::Hasher::new();
-        let who: [&[u8]; 2] = [permit.tenant().as_str().as_bytes(), permit.principal().0.as_bytes()];
+        let principal = permit.principal().0;
+        let who: [&[u8]; 2] = [permit.tenant().as_str().as_bytes(), principal.as_bytes()];
         for part in who.iter().chain(parts) {
             hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(part);
@@ -110,7 +111,10 @@ impl Store {
             String::from_utf8(plain.to_vec()).ok()
         };
         open().ok_or_else(|| {
-            Error::invalid("invalid_page_token", "the page token does not belong to this list; start from its first page")
+            Error::invalid(
+                "invalid_page_token",
+                "the page token does not belong to this list; start from its first page",
+            )
         })
     }
 

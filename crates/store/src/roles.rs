@@ -89,10 +89,8 @@ impl Store {
         stamp: &Stamp,
     ) -> Result<()> {
         let (trail, role, principal) = (Trail::of(permit, stamp), role.to_owned(), principal.to_owned());
-        self.write("unassign_role", move |tx| {
-            Box::pin(async move { unassign(tx, &trail, &role, &principal).await })
-        })
-        .await
+        self.write("unassign_role", move |tx| Box::pin(async move { unassign(tx, &trail, &role, &principal).await }))
+            .await
     }
 
     /// Lists roles by name.
@@ -126,8 +124,7 @@ pub(crate) async fn create(tx: &mut Tx, trail: &Trail, name: String) -> Result<R
     let row = RoleRow { id: RoleId(fresh::uuid(trail.stamp.now)?), name, version: 1, created_at: trail.stamp.now };
     let query = sql("INSERT INTO roles (tenant_id, id, name, version, created_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT DO NOTHING");
-    let query =
-        query.bind(&trail.tenant).bind(row.id).bind(row.name.as_str()).bind(row.version).bind(row.created_at);
+    let query = query.bind(&trail.tenant).bind(row.id).bind(row.name.as_str()).bind(row.version).bind(row.created_at);
     if tx.execute(query).await? == 0 {
         return Err(Error::already_exists(Subject::Role, &row.name));
     }

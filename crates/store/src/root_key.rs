@@ -64,9 +64,8 @@ impl RootKey {
         }
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(|error| unusable(path, "cannot be read", error))?;
-        let malformed = || {
-            Error::invalid("root_key_malformed", format!("root key file `{}` is not 64 hex digits", path.display()))
-        };
+        let malformed =
+            || Error::invalid("root_key_malformed", format!("root key file `{}` is not 64 hex digits", path.display()));
         let digits = text.trim_ascii_end().as_bytes();
         if digits.len() != 64 {
             return Err(malformed());

@@ -74,7 +74,10 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     db: Db,
     writer: Writer,
-    tasks: TaskTracker,
+    /// The writer.
+    writing: TaskTracker,
+    /// Counts on their way to the writer.
+    flushes: TaskTracker,
     caches: Arc<Caches>,
     snapshots: Snapshots,
     counted: Counted,
@@ -126,12 +129,13 @@ impl Store {
             .map_err(failure)?;
         let caches = Arc::new(Caches::new());
         let (writer, work) = Writer::new(Tx::new(session, caches.clone()), options.queue);
-        let tasks = TaskTracker::new();
-        tasks.spawn(work);
+        let writing = TaskTracker::new();
+        writing.spawn(work);
         Ok(Self(Arc::new(Inner {
             db: Db::Sqlite(pool),
             writer,
-            tasks,
+            writing,
+            flushes: TaskTracker::new(),
             caches,
             snapshots: Snapshots::new(),
             counted: Counted::new(),
@@ -142,11 +146,16 @@ impl Store {
         })))
     }
 
-    /// Refuses new writes, finishes those accepted, and closes the file. Call `flush_counted` before.
+    /// Writes what was counted, refuses new writes, finishes those accepted, and closes the file.
     pub async fn close(&self) {
+        self.0.flushes.close();
+        self.0.flushes.wait().await;
+        if let Err(error) = self.write_counted().await {
+            tracing::error!(error = ?error, "events that were counted could not be written");
+        }
         self.0.writer.close();
-        self.0.tasks.close();
-        self.0.tasks.wait().await;
+        self.0.writing.close();
+        self.0.writing.wait().await;
         self.0.db.close().await;
     }
 
@@ -178,8 +187,8 @@ impl Store {
         &self.0.keys
     }
 
-    pub(crate) fn tasks(&self) -> &TaskTracker {
-        &self.0.tasks
+    pub(crate) fn flushes(&self) -> &TaskTracker {
+        &self.0.flushes
     }
 
     pub(crate) async fn read(&self) -> Result<Session> {
@@ -200,7 +209,11 @@ impl Store {
     }
 
     /// Hands a job to the writer. It runs even if the future that this returns is dropped.
-    pub(crate) fn submit<T, F>(&self, name: &'static str, work: F) -> impl Future<Output = Written<T>> + Send + use<T, F>
+    pub(crate) fn submit<T, F>(
+        &self,
+        name: &'static str,
+        work: F,
+    ) -> impl Future<Output = Written<T>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T>> + Send + 'static,

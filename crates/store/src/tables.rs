@@ -116,14 +116,12 @@ impl Store {
         let Some(warehouse_row) = row.filter(|row| row.warehouse.id == warehouse.id) else {
             return Ok(None);
         };
-        let query = sql("SELECT n.path, r.id, r.quarantined, r.location, r.metadata_location, r.table_uuid, r.version \
+        let query =
+            sql("SELECT n.path, r.id, r.quarantined, r.location, r.metadata_location, r.table_uuid, r.version \
              FROM namespaces n JOIN relations r ON r.tenant_id = n.tenant_id AND r.namespace_id = n.id \
              WHERE n.tenant_id = $1 AND n.warehouse_id = $2 AND n.name_key = $3 AND r.name = $4 AND r.kind = 'table'");
-        let query = query
-            .bind(&warehouse.tenant.id)
-            .bind(warehouse.id)
-            .bind(ident.namespace.key())
-            .bind(ident.name.as_str());
+        let query =
+            query.bind(&warehouse.tenant.id).bind(warehouse.id).bind(ident.namespace.key()).bind(ident.name.as_str());
         let Some(row) = self.read().await?.row(query).await? else {
             return Ok(None);
         };
@@ -195,8 +193,8 @@ impl Store {
 
     /// Moves pointers, all or none, if every one stands where its swap expects it and the policy is still that of
     /// the permits. Each [`PointerSwap`] brings its permit.
-    pub async fn commit_tables(&self, swaps: Vec<PointerSwap>, stamp: &Stamp) -> CommitOutcome {
-        commit::commit(self, swaps, *stamp).await
+    pub async fn commit_tables(&self, permitted: Vec<PointerSwap>, stamp: &Stamp) -> CommitOutcome {
+        commit::commit(self, permitted, *stamp).await
     }
 
     /// Lists the tables of a namespace, by name.

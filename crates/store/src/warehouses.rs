@@ -57,7 +57,11 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` if the database is.
-    pub async fn resolve_warehouse(&self, tenant: &TenantId, name: &WarehouseName) -> Result<Option<Arc<WarehouseRow>>> {
+    pub async fn resolve_warehouse(
+        &self,
+        tenant: &TenantId,
+        name: &WarehouseName,
+    ) -> Result<Option<Arc<WarehouseRow>>> {
         let key = (tenant.clone(), name.clone());
         if let Some(row) = self.caches().warehouses.get(&key) {
             return Ok(Some(row));
@@ -79,7 +83,8 @@ impl Store {
             return Ok(Some(row));
         }
         let seen = self.caches().seen(tenant);
-        let query = sql("SELECT tenant_id, id, name, root, allowed_locations, settings_version, is_default, created_at \
+        let query =
+            sql("SELECT tenant_id, id, name, root, allowed_locations, settings_version, is_default, created_at \
              FROM warehouses WHERE tenant_id = $1 ORDER BY is_default DESC, name LIMIT 2");
         let rows = self.read().await?.rows(query.bind(tenant)).await?;
         let rows = rows.iter().map(warehouse_row).collect::<Result<Vec<_>>>()?;
@@ -155,7 +160,8 @@ impl Store {
         page: &PageRequest,
     ) -> Result<Page<WarehouseRow>> {
         let cursor = self.cursor(permit, "warehouses", page)?;
-        let query = sql("SELECT tenant_id, id, name, root, allowed_locations, settings_version, is_default, created_at \
+        let query =
+            sql("SELECT tenant_id, id, name, root, allowed_locations, settings_version, is_default, created_at \
              FROM warehouses WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3");
         let query = query.bind(permit.tenant()).bind(cursor.after.clone().unwrap_or_default()).bind(cursor.limit);
         let rows = self.read().await?.rows(query).await?;
@@ -201,7 +207,8 @@ async fn create(tx: &mut Tx, trail: &Trail, row: WarehouseRow) -> Result<Arc<War
     }
     insert(tx, &row).await?;
     insert_locations(tx, &row).await?;
-    let taken_over = grants::take_over(tx, &trail.tenant, "warehouse", row.warehouse.id.0, &row.warehouse.name, None).await?;
+    let taken_over =
+        grants::take_over(tx, &trail.tenant, "warehouse", row.warehouse.id.0, &row.warehouse.name, None).await?;
     tx.changed(Change::Warehouses);
     let object = AuditObject::new(Subject::Warehouse, row.warehouse.id, row.warehouse.name.as_str(), 1);
     let detail = AuditDetail::Placed { location: row.root.to_string(), taken_over, quarantined: false };

@@ -12,7 +12,7 @@ use std::{
 
 use futures::{FutureExt, future::BoxFuture};
 use polder_policy::WarehouseRef;
-use polder_types::{Error, Result, Subject};
+use polder_types::{Error, EventId, Micros, Result, Subject};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     audit::Witness,
     cache::{Caches, Change},
     db::{self, Session, sql},
-    warehouses,
+    fresh, warehouses,
 };
 
 /// Most jobs of one transaction.
@@ -34,6 +34,8 @@ pub(crate) struct Tx {
     changes: Vec<Change>,
     /// The last audit record of this transaction: found after a failed COMMIT, the transaction landed.
     witness: Option<Witness>,
+    /// The id of the last audit record, so that ids grow in the order of writing.
+    last_event: Option<EventId>,
 }
 
 impl std::ops::Deref for Tx {
@@ -51,7 +53,7 @@ impl std::ops::DerefMut for Tx {
 
 impl Tx {
     pub(crate) fn new(session: Session, caches: Arc<Caches>) -> Self {
-        Self { session, caches, changes: Vec::new(), witness: None }
+        Self { session, caches, changes: Vec::new(), witness: None, last_event: None }
     }
 
     /// Notes a change for the caches.
@@ -61,6 +63,15 @@ impl Tx {
 
     pub(crate) fn witnessed(&mut self, witness: Witness) {
         self.witness = Some(witness);
+    }
+
+    /// An id for an audit record, larger than every one before.
+    pub(crate) fn next_event(&mut self, at: Micros) -> Result<EventId> {
+        let fresh = fresh::event_id(at)?;
+        let after = self.last_event.and_then(|last| last.0.increment()).map(EventId);
+        let next = after.map_or(fresh, |after| after.max(fresh));
+        self.last_event = Some(next);
+        Ok(next)
     }
 
     /// The warehouse as this transaction sees it; from the cache while nothing about warehouses changed in it.
@@ -121,7 +132,11 @@ impl Writer {
     }
 
     /// Hands a job over. Once this returned a future, the job runs even if that future is dropped.
-    pub(crate) fn submit<T, F>(&self, name: &'static str, work: F) -> impl Future<Output = Written<T>> + Send + use<T, F>
+    pub(crate) fn submit<T, F>(
+        &self,
+        name: &'static str,
+        work: F,
+    ) -> impl Future<Output = Written<T>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T>> + Send + 'static,
@@ -293,7 +308,6 @@ fn noted(error: Error, stop: &AtomicBool) -> Error {
     }
     error
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,7 @@ fn the_same_bytes_again_are_written_and_other_bytes_are_refused() {
     writer.put_new(&root, &file, b"one", "b").unwrap();
     assert_eq!(writer.put_new(&root, &file, b"two", "c").unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(writer.read(&root, &file, 100).unwrap(), b"one");
-    assert_eq!(files(&file.local_path().unwrap().parent().unwrap().to_path_buf()), ["0.json"]);
+    assert_eq!(files(file.local_path().unwrap().parent().unwrap()), ["0.json"]);
 }
 
 /// F3: a failure at any step is `Unavailable` and leaves no temporary file.

@@ -108,10 +108,6 @@ impl ScalarUDFImpl for Bounded {
         self.inner.aliases()
     }
 
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        self.inner.display_name(args)
-    }
-
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         self.inner.schema_name(args)
     }
@@ -306,10 +302,6 @@ struct Identity(Signature);
 impl ScalarUDFImpl for Identity {
     fn name(&self) -> &str {
         IDENTITY
-    }
-
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.first().map(ToString::to_string).unwrap_or_default())
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {

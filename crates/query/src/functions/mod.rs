@@ -18,7 +18,6 @@ use datafusion::{
     logical_expr::{AggregateUDF, BinaryExpr, Expr, LogicalPlan, Operator, ScalarUDF, WindowUDF, expr::ScalarFunction},
 };
 
-pub(crate) use bound::{BATCH_BYTES_MAX, VALUE_BYTES_MAX};
 use bound::{Bound, Bounded};
 
 /// What a name stands for.

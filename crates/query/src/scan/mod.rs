@@ -1,9 +1,39 @@
-//! Reading Iceberg tables under a policy. (Contract types only, until the owner of this folder puts the rest here.)
+//! Reading Iceberg tables under a policy: what leaves is filtered, masked, projected and rebuilt, in this order.
+//!
+//! Owns the files of one table (`files`), what a snapshot holds (`inventory`), which files may matter (`prune`), how
+//! a file is read (`read`, `evolve`, `deletes`) and the barrier itself (`filter`, `mask`, `compact`, `barrier`).
+//! Refuses to read anything outside the table's location, to write, and to answer partly: what this build cannot read
+//! or mask exactly is an error.
+//!
+//! Iceberg's crate parses metadata and manifests; files are read with Parquet directly, because its reader matches
+//! nested fields by position, and drops rows with a null in a column that an equality delete names.
+
+mod barrier;
+mod bind;
+mod compact;
+mod deletes;
+mod error;
+mod evolve;
+mod files;
+mod filter;
+mod inventory;
+mod mask;
+mod prune;
+mod read;
+mod source;
+mod table;
+mod values;
+
+#[cfg(test)]
+mod fixture;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use polder_policy::BoundPredicate;
 use polder_types::Micros;
+
+pub(crate) use source::GovernedSource;
+pub(crate) use table::TableCache;
 
 /// A leakproof predicate of the statement: columns of the governed schema by index, unmasked ones only.
 pub(crate) type PushedPredicate = BoundPredicate<usize>;
@@ -13,12 +43,19 @@ pub(crate) type PushedPredicate = BoundPredicate<usize>;
 pub(crate) struct QueryLocal {
     pub(crate) salt: [u8; 32],
     pub(crate) now: Micros,
+    rows: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl QueryLocal {
+    /// `salt` is fresh random bytes: `sha-256-query-local` is only as secret as they are.
     pub(crate) fn new(salt: [u8; 32], now: Micros) -> Self {
-        Self { salt, now, bytes: AtomicU64::new(0) }
+        Self { salt, now, rows: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// Rows that left the barrier.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
     }
 
     /// Bytes that left the barrier.
@@ -26,7 +63,8 @@ impl QueryLocal {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn count(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    fn count(&self, rows: usize, bytes: usize) {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }

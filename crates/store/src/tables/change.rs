@@ -31,14 +31,16 @@ pub(super) async fn create(
     new: NewTable,
 ) -> Result<Arc<TableRow>> {
     let place = Place::look(tx, &[trail], &namespace, &new.name).await?;
-    let released = new.released_by.as_ref().is_some_and(|permit| {
-        permit.tenant() == &trail.tenant && permit.version() == trail.policy_version
-    });
+    let released = new
+        .released_by
+        .as_ref()
+        .is_some_and(|permit| permit.tenant() == &trail.tenant && permit.version() == trail.policy_version);
     let warehouse = tx.warehouse(&namespace.warehouse).await?;
     if !warehouse.contains(&new.location) {
         return Err(Error::invalid("location_outside", "the location lies outside the warehouse").about(Subject::Table));
     }
-    let table = TableRef { namespace, id, name: new.name.as_str().into(), quarantined: place.quarantines() && !released };
+    let table =
+        TableRef { namespace, id, name: new.name.as_str().into(), quarantined: place.quarantines() && !released };
     let row = Arc::new(TableRow {
         table,
         warehouse,
@@ -64,8 +66,9 @@ async fn refuse_overlap(tx: &mut Tx, trail: &Trail, table: &TableRef, location: 
             AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) LIMIT 1");
     let query = query.bind(&trail.tenant).bind(table.namespace.warehouse.id).bind(ancestors).bind(from).bind(to);
     match tx.row(query).await? {
-        Some(_) => Err(Error::invalid("location_overlap", "the location overlaps that of another table")
-            .about(Subject::Table)),
+        Some(_) => {
+            Err(Error::invalid("location_overlap", "the location overlaps that of another table").about(Subject::Table))
+        }
         None => Ok(()),
     }
 }

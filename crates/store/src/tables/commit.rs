@@ -108,7 +108,7 @@ async fn why(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<Error> {
         return Ok(stale());
     }
     let table = swap.permit.resource();
-    drop(loser.set(table.id));
+    loser.get_or_init(|| table.id);
     Ok(Error::new(ErrorKind::Conflict, Subject::Table, "commit_lost", "the table changed meanwhile"))
 }
 

@@ -91,6 +91,18 @@ async fn a_started_commit_lands_although_its_client_left() {
     assert_eq!((doc.property("k"), doc.property("late")), (Some("v"), None));
 }
 
+/// F7: a client that waited long enough is told that the commit goes on, and it does.
+#[tokio::test]
+async fn a_commit_beyond_the_deadline_goes_on() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    world.create(&admin, "orders").await.unwrap();
+    let error = world.commit(&world.late().await, "orders", json!([]), set("k", "v")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+    assert!(world.catalog.close(Duration::from_secs(30)).await);
+    assert_eq!(world.load(&admin, "orders").await.unwrap().property("k"), Some("v"));
+}
+
 /// R18: a commit that was admitted under an older policy decides again under the newest.
 #[tokio::test]
 async fn nothing_commits_under_a_revoked_grant() {

@@ -136,6 +136,53 @@ async fn a_rename_moves_the_name_only() {
     assert_eq!(world.load(&admin, "orders").await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+/// every mutation leaves a record with the principal who made it, and denials are counted.
+#[tokio::test]
+async fn mutations_and_denials_are_recorded_with_their_principal() {
+    let world = World::new().await;
+    let engineer = world.engineer().await;
+    let engineer = world.ctx(&engineer).await;
+    world.create(&engineer, "orders").await.unwrap();
+    world.commit(&engineer, "orders", json!([]), set("k", "v")).await.unwrap();
+    tables::rename(&engineer, &world.lake, &ident("orders"), &ident("away")).await.unwrap();
+    tables::drop(&engineer, &world.lake, &ident("away"), false).await.unwrap();
+    let stranger = world.principal("stranger", &[], world.in_sales()).await;
+    let stranger = world.ctx(&stranger).await;
+    for _ in 0..3 {
+        namespaces::load(&stranger, &world.lake, &sales()).await.unwrap_err();
+    }
+    world.catalog.store().flush_counted(stranger.now()).await.unwrap();
+    let filter = polder_store::AuditFilter::default();
+    let records = crate::admin::audit::list(&world.admin().await, &filter, &everything()).await.unwrap().items;
+    for action in ["create_table", "commit_table", "rename_table", "drop_table"] {
+        let found: Vec<_> = records.iter().filter(|record| record.action == action).collect();
+        assert_eq!(found.len(), 1, "{action}");
+        assert_eq!(found[0].principal_name.as_deref(), Some("engineer"), "{action}");
+    }
+    let denied = records.iter().find(|record| record.decision == "deny").unwrap();
+    assert_eq!((denied.principal_name.as_deref(), denied.count), (Some("stranger"), 3));
+    assert_eq!((denied.action.as_str(), denied.reason.as_deref()), ("load_namespace", Some("invisible")));
+}
+
+/// R22: a credential whose scopes do not reach the catalog cannot tell what exists.
+#[tokio::test]
+async fn an_under_scoped_credential_learns_nothing() {
+    let world = World::new().await;
+    world.create(&world.admin().await, "orders").await.unwrap();
+    let key =
+        polder_store::NewKey { principal: "root".to_owned(), scopes: "admin:audit".parse().unwrap(), expires_at: None };
+    let key = crate::admin::access::create_key(&world.admin().await, &key).await.unwrap().key.id;
+    let ctx = world.ctx(&key).await;
+    let there = answer(&ctx, "lake", ident("orders")).await;
+    assert_eq!(there.0, ErrorKind::Forbidden);
+    assert_eq!(there, answer(&ctx, "lake", ident("missing")).await);
+    assert_eq!(there, answer(&ctx, "pond", ident("orders")).await);
+    for table in ["orders", "missing"] {
+        let error = tables::for_query(&ctx, None, &ident(table)).await.unwrap_err();
+        assert_eq!(error.code(), "insufficient_scope");
+    }
+}
+
 /// The futures of every door can move to another thread, as the server needs.
 #[test]
 fn operations_are_send() {

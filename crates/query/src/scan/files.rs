@@ -1,0 +1,173 @@
+//! The files of one table: read only, and only below the table's own location.
+//!
+//! Local files for now; another store is another arm of [`TableFiles`]. Every path comes from metadata or manifests
+//! that a table's writer made, so none is trusted: it is parsed, compared segment by segment, and what it leads to is
+//! compared again after symbolic links are followed (A-004, R10).
+
+use std::{
+    fs::{self, File},
+    io,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
+use parquet::{
+    arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
+    errors::ParquetError,
+    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
+};
+use polder_types::{Error, Location, is_refused};
+
+use super::error::{unreadable, unsupported};
+
+/// Most bytes of one read: a column chunk, or a footer.
+const READ_BYTES_MAX: u64 = 1 << 30;
+/// How much of a file's end is read at once to find its footer.
+const FOOTER_BYTES_HINT: usize = 64 * 1024;
+
+/// Access to the files below one table's location.
+#[derive(Clone, Debug)]
+pub(crate) struct TableFiles {
+    root: Location,
+}
+
+impl TableFiles {
+    /// # Errors
+    /// `Unsupported` for a location that is not in the local file system.
+    pub(crate) fn new(root: &Location) -> Result<Self, Error> {
+        match root.scheme() {
+            "file" => Ok(Self { root: root.clone() }),
+            _ => Err(unsupported("tables in this kind of store cannot be queried yet")),
+        }
+    }
+
+    /// Reads a whole file of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// The one opaque error.
+    pub(crate) fn read_all(&self, path: &str, bytes_max: u64) -> Result<Bytes, Error> {
+        let file = self.open(path)?;
+        if file.len > bytes_max {
+            return Err(unreadable("a metadata file is larger than any that we read"));
+        }
+        file.read(0..file.len).map_err(unreadable)
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// The one opaque error.
+    pub(crate) fn open(&self, path: &str) -> Result<TableFile, Error> {
+        // SECURITY: the only way to a file; nothing below may be reached without the two checks.
+        let place = self.locate(path).ok_or_else(|| unreadable("a file lies outside the table's location"))?;
+        let real = self.resolve(&place).map_err(unreadable)?;
+        let file = File::open(real).map_err(unreadable)?;
+        let len = file.metadata().map_err(unreadable)?.len();
+        Ok(TableFile { file: Arc::new(file), len })
+    }
+
+    /// The path's segments below the root; `None` if it does not lie there.
+    fn locate(&self, path: &str) -> Option<Vec<String>> {
+        let (head, tail) = match path.find('%') {
+            None => (path, ""),
+            // Clients put partition values percent-encoded into paths. Nothing here ever decodes them: they are
+            // names with a `%`, allowed below the root only.
+            Some(first) => path.split_at(path.get(..first)?.rfind('/')? + 1),
+        };
+        let head = Location::parse(head).ok()?;
+        if !head.is_within(&self.root) {
+            return None;
+        }
+        let below = head.segments().get(self.root.segments().len()..)?;
+        let tail = tail.split('/').filter(|_| !tail.is_empty()).map(str::to_owned);
+        let segments: Vec<String> = below.iter().cloned().chain(tail).collect();
+        (!segments.is_empty() && segments.iter().all(|segment| is_plain(segment))).then_some(segments)
+    }
+
+    fn resolve(&self, segments: &[String]) -> io::Result<PathBuf> {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let root = fs::canonicalize(self.root.local_path().ok_or_else(refused)?)?;
+        let mut path = root.clone();
+        path.extend(segments);
+        let real = fs::canonicalize(path)?;
+        if !real.starts_with(&root) {
+            return Err(refused());
+        }
+        // Neither a device nor a pipe, which would block.
+        if fs::metadata(&real)?.is_file() { Ok(real) } else { Err(refused()) }
+    }
+}
+
+/// One name, as it stands and as somebody else might decode it.
+fn is_plain(segment: &str) -> bool {
+    let Some(decoded) = decode(segment) else { return false };
+    let fine = |text: &str| !text.is_empty() && text != "." && text != ".." && !text.chars().any(is_refused);
+    fine(segment) && fine(&decoded)
+}
+
+/// Percent-decodes; `None` for broken escapes and for what is no text.
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after.get(2..)?;
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// An open file.
+#[derive(Clone, Debug)]
+pub(crate) struct TableFile {
+    file: Arc<File>,
+    len: u64,
+}
+
+impl TableFile {
+    fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        // The range comes from the file itself or from a manifest: bounded by what is there before memory is taken.
+        let invalid = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.len).ok_or_else(invalid)?;
+        if length > READ_BYTES_MAX {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        let mut buffer = vec![0; usize::try_from(length).map_err(|_| invalid())?];
+        self.file.read_exact_at(&mut buffer, range.start)?;
+        Ok(buffer.into())
+    }
+}
+
+impl AsyncFileReader for TableFile {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        let bytes = self.read(range).map_err(|error| ParquetError::External(Box::new(error)));
+        futures::future::ready(bytes).boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        let options = options.map(|options| options.metadata_options().clone());
+        async move {
+            let len = self.len;
+            let reader = ParquetMetaDataReader::new()
+                .with_prefetch_hint(Some(FOOTER_BYTES_HINT))
+                .with_metadata_options(options);
+            Ok(Arc::new(reader.load_and_finish(self, len).await?))
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The doors of analysts and agents.
+
+pub(crate) mod query;

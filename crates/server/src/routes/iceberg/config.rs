@@ -1,0 +1,54 @@
+//! `getConfig`: where a client finds its warehouse, and exactly what works here.
+
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use http::StatusCode;
+use polder_catalog::OpCtx;
+use polder_policy::actions;
+use polder_types::{Error, Result, Subject, WarehouseName};
+use serde::{Deserialize, Serialize};
+
+use super::{default_warehouse, named_warehouse};
+use crate::{call::Call, render, router};
+
+/// What the router serves, in the specification's words.
+static ENDPOINTS: LazyLock<Vec<String>> =
+    LazyLock::new(|| router::routes().iter().filter_map(crate::routing::Route::endpoint).collect());
+
+#[derive(Deserialize)]
+struct Query {
+    warehouse: Option<String>,
+}
+
+/// `CatalogConfig` of the specification.
+#[derive(Serialize)]
+struct CatalogConfig {
+    defaults: Empty,
+    overrides: Overrides,
+    endpoints: &'static [String],
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+#[derive(Serialize)]
+struct Overrides {
+    prefix: WarehouseName,
+}
+
+/// Says which prefix a warehouse has. The warehouse is the one named, or the tenant's default or only one.
+pub(crate) async fn get_config(ctx: OpCtx, call: Call) -> Result<Response> {
+    let prefix = match call.query::<Query>()?.warehouse.filter(|name| !name.is_empty()) {
+        None => default_warehouse(&ctx).await?,
+        Some(name) => {
+            let name = named_warehouse(&name)?;
+            let row = ctx.catalog().store().resolve_warehouse(ctx.tenant(), &name).await?;
+            let row = row.ok_or_else(|| Error::not_found(Subject::Warehouse, name.as_str()))?;
+            ctx.authorize(actions::GetConfig, &row.warehouse)?;
+            name
+        }
+    };
+    let config = CatalogConfig { defaults: Empty {}, overrides: Overrides { prefix }, endpoints: &ENDPOINTS };
+    render::json(StatusCode::OK, &config)
+}

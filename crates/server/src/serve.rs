@@ -1,0 +1,201 @@
+//! The life of the server: start, accept, stop. A stop finishes what was begun: requests, commits, counted audit
+//! events, the access log. Used by `polder serve`, the demo and the tests alike.
+
+mod listen;
+
+use std::{
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use polder_catalog::{Catalog, CatalogOptions};
+use polder_query::{Gateway, GatewayConfig};
+use polder_store::{RootKey, Stamp, Store, StoreOptions};
+use polder_types::{Error, Location, Result, Secret, TenantId};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    access_log::AccessLog,
+    app::App,
+    auth::Authenticator,
+    clock::Arrival,
+    config::{Config, Limits},
+    router,
+};
+
+/// How often counted audit events are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// The database below the data directory.
+const DATABASE: &str = "polder.db";
+/// Managed warehouses below the data directory.
+const WAREHOUSES: &str = "warehouses";
+
+/// A server that runs until it is shut down.
+pub struct RunningServer {
+    address: SocketAddr,
+    app: Arc<App>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    limits: Limits,
+}
+
+/// Starts the server; it is ready when this returns.
+///
+/// # Errors
+/// `Invalid` for settings that cannot be used (no root key, a database in use, an address that is taken).
+pub async fn start(config: &Config) -> Result<RunningServer> {
+    let catalog = open(config).await?;
+    let gateway = Gateway::new(GatewayConfig::default())?;
+    let auth = Authenticator::new(catalog.store().clone())?;
+    let access_log = AccessLog::open(&config.access_log)?;
+    let app = Arc::new(App::new(catalog, gateway, auth, access_log));
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Error::invalid("listen", format!("cannot listen on {}: {error}", config.listen))
+    })?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let router = router::router(&app);
+    tasks.spawn(listen::accept(listener, router, config.limits.connections_max, stop.clone(), tasks.clone()));
+    tasks.spawn(flush_counted(app.catalog().store().clone(), stop.clone()));
+    tracing::info!(%address, "serving");
+    Ok(RunningServer { address, app, stop, tasks, limits: config.limits })
+}
+
+/// Starts the server with everything below one directory, which is made with a root key if need be.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_embedded(data: &Path, listen: SocketAddr) -> Result<RunningServer> {
+    if !listen.ip().is_loopback() {
+        return Err(Error::invalid("listen", "this version serves loopback addresses only"));
+    }
+    make_data_dir(data)?;
+    let config = Config::embedded(data, listen);
+    if !config.root_key_file.exists() {
+        RootKey::create(&config.root_key_file)?;
+    }
+    start(&config).await
+}
+
+/// Makes the data directory, the root key and the operator's tenant; returns the credential `id:secret` of its first
+/// administrator, or `None` if the database has a tenant already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn init(config: &Config, tenant: &str, admin: &str) -> Result<Option<Secret>> {
+    make_data_dir(&config.data_dir)?;
+    if !config.root_key_file.exists() {
+        RootKey::create(&config.root_key_file)?;
+    }
+    let catalog = open(config).await?;
+    let credential = bootstrap(catalog.store(), tenant, admin).await;
+    catalog.store().close().await;
+    credential
+}
+
+impl RunningServer {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes the operator's tenant if the database has no tenant yet; the credential `id:secret` of its first
+    /// administrator, else `None`.
+    ///
+    /// # Errors
+    /// `Invalid` for a bad name; the store's own.
+    pub async fn bootstrap(&self, tenant: &str, admin: &str) -> Result<Option<Secret>> {
+        bootstrap(self.app.catalog().store(), tenant, admin).await
+    }
+
+    /// How many statements the store has run so far, for tests of budgets.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.app.catalog().store().statements()
+    }
+
+    /// Stops accepting, finishes requests and commits, writes what is still in memory, closes the database.
+    pub async fn shutdown(self) {
+        self.app.stop();
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.limits.shutdown_max, self.tasks.wait()).await.is_err() {
+            tracing::warn!("requests were still running when the time to stop was over");
+        }
+        if !self.app.catalog().close(self.limits.shutdown_max).await {
+            tracing::warn!("commits were still running when the time to stop was over");
+        }
+        let store = self.app.catalog().store();
+        if let Err(error) = store.flush_counted(Arrival::now().now).await {
+            tracing::error!(code = error.code(), "counted audit events could not be written");
+        }
+        store.close().await;
+        self.app.access_log().close();
+        tracing::info!("stopped");
+    }
+}
+
+/// Returns when the process is asked to stop (SIGINT, SIGTERM).
+pub async fn until_stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // Without handlers the signals end the process themselves.
+        _ => std::future::pending().await,
+    }
+}
+
+async fn open(config: &Config) -> Result<Catalog> {
+    let data_dir = config.data_dir.canonicalize().map_err(|error| {
+        Error::invalid("data_dir", format!("the data directory `{}`: {error}; run `polder init`", config.data_dir.display()))
+    })?;
+    let root_key = RootKey::load(&config.root_key_file)?;
+    let store = Store::open(StoreOptions::new(data_dir.join(DATABASE), root_key), Arrival::now().now).await?;
+    let base = data_dir.join(WAREHOUSES);
+    let managed_base = Location::parse(&format!("file://{}", base.display())).map_err(|_| {
+        Error::invalid("data_dir", format!("`{}` holds a character that locations cannot hold", data_dir.display()))
+    })?;
+    let options = CatalogOptions {
+        managed_base: Some(managed_base),
+        metadata_cache_bytes: config.limits.metadata_cache_bytes_max,
+    };
+    Ok(Catalog::new(store, options))
+}
+
+async fn bootstrap(store: &Store, tenant: &str, admin: &str) -> Result<Option<Secret>> {
+    let tenant: TenantId = tenant.parse()?;
+    let Arrival { request_id, now, .. } = Arrival::now();
+    let founded = store.bootstrap(&tenant, admin, &Stamp { request: request_id, now }).await?;
+    Ok(founded.map(|founded| {
+        Secret::new([founded.key.key.id.as_str(), ":", founded.key.secret.expose()].concat())
+    }))
+}
+
+fn make_data_dir(path: &Path) -> Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+        Error::invalid("data_dir", format!("the data directory `{}` cannot be made: {error}", path.display()))
+    })
+}
+
+/// Writes counted events until the server stops; the last ones are written by the shutdown itself.
+async fn flush_counted(store: Store, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(FLUSH_EVERY) => {}
+        }
+        if let Err(error) = store.flush_counted(Arrival::now().now).await {
+            tracing::error!(code = error.code(), "counted audit events could not be written; they stay in memory");
+        }
+    }
+}

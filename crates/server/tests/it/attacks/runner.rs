@@ -1,0 +1,136 @@
+//! Sends every case as the attacker to the three worlds and collects what is wrong. Judges nothing itself.
+
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use super::{
+    corpus::{self, Case, Expect, Mutations},
+    fixture::{Fixture, Tenant, fixture},
+    http::{Answer, Request, send},
+    judge::{self, ROWS_MAX},
+};
+
+/// Cases at a time; the machine has other tests to run.
+const CASES_AT_A_TIME: usize = 3;
+/// What a statement that wants too much gets.
+const BOUNDED_MS: u64 = 3000;
+/// Tries of a request that meets the tenant's own limit of queries at a time.
+const TRIES_MAX: usize = 200;
+/// Names that exist where the attacker must not know; their last letter is changed to get one that does not.
+const BLOCKED: [&str; 6] = ["salaries", "umbra", "vault", "v_def", "tpch", "empp"];
+
+/// The seed of this run, printed once a test.
+pub(super) fn seed() -> u64 {
+    let given = std::env::var("POLDER_ATTACKS_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::from(now.subsec_nanos())
+    })
+}
+
+fn mutations() -> Mutations {
+    if std::env::var_os("POLDER_ATTACKS_ALL").is_some() { Mutations::All } else { Mutations::Sampled(seed()) }
+}
+
+/// Runs a file of the corpus and fails with everything that is wrong.
+pub(super) async fn run_corpus(name: &str, toml: &str) {
+    let mutations = mutations();
+    let cases = corpus::cases(toml, mutations);
+    println!("attacks {name}: {} statements, mutations {mutations:?}", cases.len());
+    run(name, cases).await;
+}
+
+/// Runs cases and fails with everything that is wrong.
+pub(super) async fn run(name: &str, cases: Vec<Case>) {
+    let fixture = fixture().await;
+    let failures: Vec<String> = stream::iter(&cases)
+        .map(|case| judged(fixture, case))
+        .buffer_unordered(CASES_AT_A_TIME)
+        .concat()
+        .await;
+    finish(fixture, name, failures).await;
+}
+
+/// Fails if something went wrong, the server is gone or its log knows too much.
+pub(super) async fn finish(fixture: &Fixture, name: &str, mut failures: Vec<String>) {
+    if !fixture.server.is_alive().await {
+        failures.push("the server is not alive any more".to_owned());
+    }
+    let asked = ["666-66-6666", "50501"].join(" ");
+    failures.extend(super::rows::leaks(fixture.server.log().as_bytes(), &asked).iter().map(|m| format!("the log holds `{m}`")));
+    failures.sort();
+    assert!(failures.is_empty(), "attacks {name}: {} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+async fn judged(fixture: &Fixture, case: &Case) -> Vec<String> {
+    let complaints = match complaints(fixture, case).await {
+        Ok(complaints) => complaints,
+        Err(error) => vec![error],
+    };
+    let shown: String = case.sql.chars().take(300).collect();
+    let dress = case.dress.map(|dress| format!(" as {dress:?}")).unwrap_or_default();
+    complaints.into_iter().map(|what| format!("[{}{dress}] {shown:?}\n    {what}", case.id)).collect()
+}
+
+async fn complaints(fixture: &Fixture, case: &Case) -> Result<Vec<String>, String> {
+    let real = query(fixture, &fixture.real, case, &case.sql).await?;
+    let mut found = judge::complaints(&real, &case.sql);
+    found.extend(judge::unexpected(case.expect, &real));
+    if case.expect == Expect::Bounded {
+        return Ok(found);
+    }
+    let shadow = query(fixture, &fixture.shadow, case, &case.sql).await?;
+    found.extend(judge::differs_from_shadow(&real, &shadow));
+    if case.expect != Expect::Plan {
+        let mirror = query(fixture, &fixture.mirror, case, &case.sql).await?;
+        found.extend(judge::differs_from_mirror(&real, &mirror));
+    }
+    if let Some((sql, names)) = elsewhere(&case.sql).filter(|_| real.status >= 400) {
+        let absent = query(fixture, &fixture.real, case, &sql).await?;
+        found.extend(judge::differs_from_absent(&real, &absent, &names));
+    }
+    Ok(found)
+}
+
+/// The statement with every blocked name replaced by one that is nowhere, of the same length; none if it holds none.
+fn elsewhere(sql: &str) -> Option<(String, Vec<(String, String)>)> {
+    let mut changed = sql.to_owned();
+    let mut names = Vec::new();
+    for name in BLOCKED {
+        let nowhere = format!("{}q", &name[..name.len() - 1]);
+        let lower = changed.to_ascii_lowercase();
+        for (at, _) in lower.match_indices(name) {
+            let last = at + name.len() - 1..at + name.len();
+            let upper = changed[last.clone()].chars().all(|c| c.is_ascii_uppercase());
+            changed.replace_range(last, if upper { "Q" } else { "q" });
+        }
+        names.push((name.to_owned(), nowhere));
+    }
+    (changed != sql).then_some((changed, names))
+}
+
+async fn query(fixture: &Fixture, tenant: &Tenant, case: &Case, sql: &str) -> Result<Answer, String> {
+    let old = tenant.old_snapshot.to_string();
+    let mut body = json!({"sql": sql.replace("{old_snapshot}", &old), "max_rows": ROWS_MAX});
+    if case.expect == Expect::Bounded {
+        body["timeout_ms"] = json!(BOUNDED_MS);
+    }
+    let mut answer = ask(fixture, tenant, &body).await?;
+    // Snapshots have other ids in other worlds.
+    let unnamed = String::from_utf8_lossy(&answer.body).replace(&old, "{old_snapshot}");
+    answer.body = unnamed.into_bytes();
+    Ok(answer)
+}
+
+/// Asks as the attacker, again where the tenant has too many queries running.
+async fn ask(fixture: &Fixture, tenant: &Tenant, body: &Value) -> Result<Answer, String> {
+    let request = Request::new("POST", "/api/v1/query", &tenant.probe, Some(body));
+    for _ in 0..TRIES_MAX {
+        let answer = send(fixture.server.address, &request).await?;
+        if answer.status != 429 {
+            return Ok(answer);
+        }
+        tokio::task::yield_now().await;
+    }
+    Err("too many queries, all the time".to_owned())
+}

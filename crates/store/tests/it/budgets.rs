@@ -1,0 +1,72 @@
+//! Statement budgets (design-catalog.md §2), and that they do not grow (F12).
+
+use polder_policy::actions;
+use polder_store::CommitOutcome;
+
+use crate::world::{World, page, stamp};
+
+/// F12: a warm resolve and load read nothing, a commit is at most four statements, a page is one.
+#[tokio::test]
+async fn statements_stay_within_their_budgets() {
+    let world = World::new().await;
+    let (acme, lake, ns) = world.acme().await;
+    let mut row = acme.table(&ns, "t").await;
+    world.store.resolve_warehouse(&acme.tenant, &lake.warehouse.name).await.unwrap().unwrap();
+    for round in 0..2 {
+        for index in 0..20 {
+            acme.table(&ns, &format!("t{round}_{index}")).await;
+        }
+        let ident = row.table.ident();
+        let before = world.store.statements();
+        assert!(world.store.verify_key(&acme.key, &acme.secret).await.unwrap().is_some());
+        let after_key = world.store.statements();
+        world.store.resolve_warehouse(&acme.tenant, &lake.warehouse.name).await.unwrap().unwrap();
+        world.store.resolve_namespace(&lake.warehouse, &ns.name).await.unwrap().unwrap();
+        let found = world.store.resolve_table(&lake.warehouse, &ident).await.unwrap().unwrap();
+        acme.permit(actions::LoadTable, &found.table).await;
+        assert_eq!(world.store.statements(), after_key, "warm load");
+        assert!(after_key - before <= 1, "the first look at a key is one statement");
+
+        let swap = acme.swap(&found, &format!("s3://lake/t{round}"), vec![]).await;
+        let before = world.store.statements();
+        let CommitOutcome::Committed(rows) = world.store.commit_tables(vec![swap], &stamp()).await else {
+            panic!("not committed");
+        };
+        assert!(world.store.statements() - before <= 4, "commit");
+        row = rows[0].clone();
+        let before = world.store.statements();
+        assert_eq!(acme.resolve(&ns, "t").await.unwrap().version, row.version);
+        assert_eq!(world.store.statements(), before, "the commit left the row in the cache");
+
+        let permit = acme.list(actions::ListTables, &ns).await;
+        let before = world.store.statements();
+        assert_eq!(world.store.list_tables(&permit, &page(10, None)).await.unwrap().items.len(), 10);
+        assert_eq!(world.store.statements() - before, 1, "page");
+    }
+}
+
+/// R18: the snapshot is loaded once for any number of callers, and a newer one is never replaced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_snapshot_is_loaded_once_and_never_goes_back() {
+    let world = World::new().await;
+    let acme = world.tenant("acme").await;
+    acme.principal().await;
+    acme.person("eve").await;
+    let before = world.store.statements();
+    acme.principal().await;
+    let one_load = world.store.statements() - before;
+    acme.person("bob").await;
+    let before = world.store.statements();
+    let callers: Vec<_> = (0..32)
+        .map(|_| {
+            let (store, tenant) = (world.store.clone(), acme.tenant.clone());
+            tokio::spawn(async move { store.policy_snapshot(&tenant).await.unwrap().unwrap().version() })
+        })
+        .collect();
+    let mut versions = Vec::new();
+    for caller in callers {
+        versions.push(caller.await.unwrap());
+    }
+    assert!(versions.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(world.store.statements() - before, one_load);
+}
