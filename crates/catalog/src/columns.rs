@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use polder_policy::{ColumnPath, FieldType, PolicySnapshot, Restriction, Rule, Schema, TableRef};
+use polder_policy::{ColumnPath, Field, FieldType, PolicySnapshot, Restriction, Rule, Schema, TableRef};
 use polder_store::ColumnBinding;
 use polder_types::{Error, QualifiedName, RelationId, Result, Subject};
 
 use crate::{metadata::TableDoc, policy_schema};
 
-/// Lists, for each restriction, the field ids that stand at its columns in any schema of the document and are not
+/// Lists, for each restriction, the field ids that stand at its columns in any schema of the documents and are not
 /// bound to it on `table` yet.
 ///
 /// Any schema, not only the current one: an older one can be read through a snapshot or made current by the next
@@ -17,13 +17,13 @@ use crate::{metadata::TableDoc, policy_schema};
 pub(crate) fn new_bindings<'a>(
     restrictions: impl IntoIterator<Item = &'a Restriction>,
     table: RelationId,
-    doc: &TableDoc,
+    docs: &[&TableDoc],
 ) -> Vec<ColumnBinding> {
     let mut restrictions = restrictions.into_iter().peekable();
     if restrictions.peek().is_none() {
         return Vec::new();
     }
-    let schemas: Vec<Schema> = doc.schema_views().map(policy_schema).collect();
+    let schemas: Vec<Schema> = docs.iter().flat_map(|doc| doc.schema_views()).map(policy_schema).collect();
     let mut bindings = Vec::new();
     for restriction in restrictions {
         for path in restriction.rule.columns() {
@@ -43,8 +43,21 @@ pub(crate) fn rule_fields(rule: &Rule, doc: &TableDoc) -> Vec<(ColumnPath, i32)>
     columns.flat_map(|path| field_ids(&schemas, &path).into_iter().map(move |id| (path.clone(), id))).collect()
 }
 
+/// The fields at a path, in upper or lower case: many engines do not tell them apart, and write the one for the
+/// other when they make a column again.
 fn field_ids(schemas: &[Schema], path: &ColumnPath) -> BTreeSet<i32> {
-    schemas.iter().filter_map(|schema| Some(schema.field_at(path)?.id)).collect()
+    schemas.iter().flat_map(|schema| fields_at(schema, path)).collect()
+}
+
+fn fields_at(schema: &Schema, path: &[String]) -> Vec<i32> {
+    let mut level: Vec<&Field> = schema.fields.iter().collect();
+    for (depth, name) in path.iter().enumerate() {
+        if depth > 0 {
+            level = level.into_iter().flat_map(Field::children).collect();
+        }
+        level.retain(|field| field.name.to_lowercase() == name.to_lowercase());
+    }
+    level.into_iter().map(|field| field.id).collect()
 }
 
 /// Says whether a commit may change the columns as it does without the right to edit policies.
@@ -56,7 +69,8 @@ fn field_ids(schemas: &[Schema], path: &ColumnPath) -> BTreeSet<i32> {
 pub(crate) fn check_kept(snapshot: &PolicySnapshot, table: &TableRef, base: &TableDoc, next: &TableDoc) -> Result<()> {
     let name = table.qualified();
     let mut restrictions = snapshot.restrictions_on(table.id, &name).peekable();
-    if restrictions.peek().is_none() || base.current_schema_id() == next.current_schema_id() {
+    // Not decided by the schema's id: one commit can forget a schema and give its id to another.
+    if restrictions.peek().is_none() {
         return Ok(());
     }
     let (old, new) = (policy_schema(base.current_schema()?), policy_schema(next.current_schema()?));

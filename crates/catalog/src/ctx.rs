@@ -190,6 +190,19 @@ impl OpCtx {
         Ok(Self::new(self.catalog().clone(), principal, snapshot, self.0.request_id, self.0.now, self.0.deadline))
     }
 
+    /// This context, or a fresh one if the policy changed since it was made. Asked for after a row was resolved, it
+    /// holds a policy at least as new as the row; mutations are checked by their transaction instead.
+    ///
+    /// # Errors
+    /// As [`OpCtx::refresh`].
+    pub(crate) async fn newest(&self) -> Result<Self> {
+        let newest = self.catalog().store().policy_snapshot(self.tenant()).await?;
+        match newest {
+            Some(newest) if newest.version() == self.snapshot().version() => Ok(self.clone()),
+            _ => self.refresh().await,
+        }
+    }
+
     /// Runs an operation, again from its start if the policy changed between its decision and its transaction.
     ///
     /// # Errors

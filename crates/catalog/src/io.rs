@@ -42,6 +42,12 @@ impl FileIo {
         self.run(move |writer| writer.make_root(&root)).await
     }
 
+    /// Follows symbolic links; see [`LocalWriter::real`].
+    pub(crate) async fn real(&self, place: &Location) -> Result<Location> {
+        let place = place.clone();
+        self.run(move |writer| writer.real(&place)).await
+    }
+
     /// Removes a file; see [`LocalWriter::delete`].
     pub(crate) async fn delete(&self, root: &Location, place: &Location) -> Result<()> {
         let (root, place) = (root.clone(), place.clone());

@@ -27,10 +27,12 @@ pub async fn list(
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let store = ctx.catalog().store();
     let Some(parent) = parent else {
+        let ctx = &ctx.newest().await?;
         let permit = ctx.authorize_root_list(actions::ListRootNamespaces, &warehouse.warehouse)?;
         return store.list_root_namespaces(&permit, page).await;
     };
     let parent = resolve::namespace(ctx, &warehouse, parent).await?;
+    let ctx = &ctx.newest().await?;
     let permit: ListPermit<_> = ctx
         .authorize_list(actions::ListNamespaces, &parent.namespace)
         .map_err(|error| resolve::hidden(ctx, &warehouse, error))?;
@@ -74,6 +76,7 @@ pub async fn create(
 pub async fn load(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> Result<Arc<NamespaceRow>> {
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::namespace(ctx, &warehouse, name).await?;
+    let ctx = &ctx.newest().await?;
     resolve::permit(ctx, &warehouse, actions::LoadNamespace, &row.namespace)?;
     Ok(row)
 }

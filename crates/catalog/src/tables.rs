@@ -64,6 +64,7 @@ pub async fn list(
 ) -> Result<Page<TableEntry>> {
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::namespace(ctx, &warehouse, namespace).await?;
+    let ctx = &ctx.newest().await?;
     let permit = ctx
         .authorize_list(actions::ListTables, &row.namespace)
         .map_err(|error| resolve::hidden(ctx, &warehouse, error))?;
@@ -82,6 +83,7 @@ pub async fn load(
 ) -> Result<LoadedTable> {
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
+    let ctx = &ctx.newest().await?;
     resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?; // SECURITY: nothing below may run without it
     let stored = ctx.catalog().metadata().current(&row).await?;
     LoadedTable::new(ctx, &row, &stored, snapshots)
@@ -94,6 +96,7 @@ pub async fn load(
 pub async fn exists(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent) -> Result<()> {
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
+    let ctx = &ctx.newest().await?;
     resolve::permit(ctx, &warehouse, actions::TableExists, &row.table).map(|_| ())
 }
 
@@ -121,24 +124,31 @@ pub async fn drop(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent, pu
 /// Renames a table, within its warehouse. Restrictions of both names hold for it afterwards (R35).
 ///
 /// # Errors
-/// `AlreadyExists` if the name is taken; `NotFound`, `Forbidden` for either end.
+/// `AlreadyExists` if the name is taken; `NotFound`, `Forbidden` for either end, and for a move to another namespace
+/// by someone who may not load the table.
 pub async fn rename(ctx: &OpCtx, warehouse: &WarehouseName, from: &TableIdent, to: &TableIdent) -> Result<()> {
     ctx.retrying(|ctx| async move {
         let warehouse = resolve::warehouse(&ctx, warehouse).await?;
         let row = resolve::table(&ctx, &warehouse, from).await?;
         let source = resolve::permit(&ctx, &warehouse, actions::RenameTable, &row.table)?;
+        if from.namespace != to.namespace {
+            // SECURITY: what holds on a namespace stays behind, so only who reads the table whole, and could copy it,
+            // may move it: an inherited denial or the exemption of another namespace is no way to its rows (R16, R35).
+            resolve::permit(&ctx, &warehouse, actions::LoadTable, &row.table)?;
+        }
         let namespace = resolve::namespace(&ctx, &warehouse, &to.namespace).await?;
         let target = resolve::permit(&ctx, &warehouse, actions::RenameInto, &namespace.namespace)?;
         let name = polder_types::QualifiedName { warehouse: warehouse.warehouse.name.clone(), ident: to.clone() };
         let mut taken_over = columns::restrictions_on_name(ctx.snapshot(), &name).peekable();
         let bindings = if taken_over.peek().is_some() {
             let stored = ctx.catalog().metadata().current(&row).await?;
-            columns::new_bindings(taken_over, row.table.id, stored.doc())
+            columns::new_bindings(taken_over, row.table.id, &[stored.doc()])
         } else {
             Vec::new()
         };
         let store = ctx.catalog().store();
-        store.rename_table(&source, &target, &to.name, bindings, &ctx.stamp()).await.map(|_| ())
+        let seen = &row.metadata_location;
+        store.rename_table(&source, &target, &to.name, seen, bindings, &ctx.stamp()).await.map(|_| ())
     })
     .await
 }
@@ -158,6 +168,7 @@ pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &T
     };
     let warehouse = warehouse.ok_or_else(absent)?;
     let row = store.resolve_table(&warehouse.warehouse, ident).await?.ok_or_else(absent)?;
+    let ctx = &ctx.newest().await?;
     let permit = ctx.authorize(actions::QueryTable, &row.table)?; // SECURITY: nothing below may run without it
     let stored = ctx.catalog().metadata().current(&row).await?;
     Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()) })

@@ -92,6 +92,22 @@ impl LocalWriter {
         self.sync_directories(&path, &missing).map_err(unavailable)
     }
 
+    /// The location as the file system knows it, every symbolic link followed; what does not exist yet is kept.
+    ///
+    /// # Errors
+    /// `Invalid` if it cannot be followed or is no plain text; it is `Unsupported` unless it is a `file` location.
+    pub(crate) fn real(&self, place: &Location) -> Result<Location> {
+        let path = local_path(place)?;
+        let existing = path.ancestors().find(|level| fs::symlink_metadata(level).is_ok());
+        let existing = existing.ok_or_else(|| escape("it has no directory that exists"))?;
+        let real = fs::canonicalize(existing).map_err(|_| escape("a symbolic link leads nowhere"))?;
+        let below = path.strip_prefix(existing).map_err(|_| escape("it is not below itself"))?;
+        // Joined only if there is something to join: an empty path would leave a slash behind.
+        let real = if below.as_os_str().is_empty() { real } else { real.join(below) };
+        let text = real.to_str().ok_or_else(|| escape("a symbolic link leads to a path that is no text"))?;
+        Location::parse(&format!("file://{text}"))
+    }
+
     fn make_parents(&self, root: &Location, place: &Location, directory: &Path) -> Result<Vec<PathBuf>> {
         stays_within(root, place, directory)?;
         let missing = missing_directories(directory);

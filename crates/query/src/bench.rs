@@ -9,6 +9,7 @@ use datafusion::arrow::{
 };
 use futures::{StreamExt, stream::BoxStream};
 use polder_types::{Error, Micros};
+use tokio::time::Instant;
 
 use crate::{
     gate::{self, Asked},
@@ -96,7 +97,7 @@ pub(crate) struct Bench {
     pub(crate) pool: Pool,
     engine: Engine,
     pub(crate) memory_bytes: usize,
-    pub(crate) left: Duration,
+    pub(crate) patience: Duration,
     pub(crate) rows_max: usize,
 }
 
@@ -106,22 +107,26 @@ impl Bench {
             pool: Pool::new(2, 4).unwrap(),
             engine: Engine::new(4),
             memory_bytes: 64 << 20,
-            left: Duration::from_secs(60),
+            patience: Duration::from_secs(20),
             rows_max: 1000,
         }
     }
 
+    fn until(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
     pub(crate) async fn planned(&self, sql: &str) -> Result<(Planned, Arc<QueryLocal>), Error> {
-        let slot = self.pool.slot(&"acme".parse().unwrap(), self.left).await?;
+        let slot = self.pool.slot(&"acme".parse().unwrap(), self.until()).await?;
         let sql = sql.to_owned();
-        let gated = self.pool.think(&slot, self.left, move || gate::check(&sql)).await?;
+        let gated = self.pool.think(&slot, self.until(), move || gate::check(&sql)).await?;
         let (Asked::Rows(query) | Asked::Plan(query)) = gated.asked else { panic!("not a query") };
         let local = Arc::new(QueryLocal::new([0; 32], Micros(0)));
         let (engine, memory_bytes, rows_max) = (self.engine.clone(), self.memory_bytes, self.rows_max);
         let query_local = local.clone();
         let planned = self
             .pool
-            .think_async(&slot, self.left, move || async move {
+            .think_async(&slot, self.until(), move || async move {
                 let tables: HashMap<_, _> = sources()
                     .into_iter()
                     .map(|(ns, name, source)| {
@@ -146,8 +151,8 @@ impl Bench {
 
     pub(crate) async fn rows(&self, sql: &str) -> Result<Rows, Error> {
         let (planned, _) = self.planned(sql).await?;
-        let slot = self.pool.slot(&"acme".parse().unwrap(), self.left).await?;
-        self.pool.run(slot, self.left, planned.verified, Caps { rows_max: self.rows_max, bytes_max: 32 << 20 }).await
+        let slot = self.pool.slot(&"acme".parse().unwrap(), self.until()).await?;
+        self.pool.run(slot, self.until(), planned.verified, Caps { rows_max: self.rows_max, bytes_max: 32 << 20 }).await
     }
 }
 

@@ -2,15 +2,22 @@
 //!
 //! Owns SQL. Refuses HTTP, SQL to the metadata database, and every way to data but the barrier in `govern`.
 
-#![allow(dead_code)]
+mod answer;
 mod context;
 mod error;
+mod explain;
 mod functions;
 mod gate;
+mod gateway;
 mod govern;
+mod information;
+mod json;
+mod memory;
 mod meter;
 mod plan;
 mod pushdown;
+mod record;
+mod resolve;
 mod run;
 mod scan;
 mod trace;
@@ -18,3 +25,6 @@ mod verify;
 
 #[cfg(test)]
 mod bench;
+
+pub use answer::{AnswerColumn, AnswerMetadata, Explanation, PolicyApplied, Provenance, ProvenanceTable, QueryAnswer};
+pub use gateway::{Gateway, GatewayConfig, QueryRequest, ROWS_MAX};

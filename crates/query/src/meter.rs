@@ -16,6 +16,9 @@ use datafusion::{
 };
 use futures::StreamExt;
 
+/// What a row is counted as beside its values: a window keeps something for rows without columns too.
+const ROW_BYTES: usize = 16;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct MeteredExec {
@@ -75,7 +78,7 @@ impl ExecutionPlan for MeteredExec {
         let schema = input.schema();
         let metered = input.map(move |batch| {
             let batch: RecordBatch = batch?;
-            reservation.try_grow(batch.get_array_memory_size())?;
+            reservation.try_grow(batch.get_array_memory_size().saturating_add(batch.num_rows() * ROW_BYTES))?;
             Ok(batch)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, metered)))

@@ -3,7 +3,7 @@
 //! Owns the runtime, its big stacks, the slots of each tenant and cancellation: when the caller goes away, the work
 //! stops. A panic in the engine is an opaque error.
 
-use std::{collections::HashMap, future::Future, sync::{Arc, Mutex, PoisonError, Weak}, time::Duration};
+use std::{collections::HashMap, future::Future, sync::{Arc, Mutex, PoisonError, Weak}};
 
 use datafusion::{arrow::array::RecordBatch, physical_plan::execute_stream};
 use futures::StreamExt;
@@ -11,6 +11,7 @@ use polder_types::{Error, TenantId};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -69,9 +70,9 @@ impl Pool {
     ///
     /// # Errors
     /// `RateLimited` if none is free in time.
-    pub(crate) async fn slot(&self, tenant: &TenantId, patience: Duration) -> Result<Slot, Error> {
+    pub(crate) async fn slot(&self, tenant: &TenantId, until: Instant) -> Result<Slot, Error> {
         let semaphore = self.semaphore(tenant);
-        match tokio::time::timeout(patience, semaphore.clone().acquire_owned()).await {
+        match tokio::time::timeout_at(until, semaphore.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Slot(Arc::new((permit, semaphore)))),
             Ok(Err(_)) | Err(_) => Err(busy()),
         }
@@ -92,7 +93,7 @@ impl Pool {
     ///
     /// # Errors
     /// The work's own; `Deadline`; `Internal` if it panicked.
-    pub(crate) async fn think<T, F>(&self, slot: &Slot, left: Duration, work: F) -> Result<T, Error>
+    pub(crate) async fn think<T, F>(&self, slot: &Slot, until: Instant, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, Error> + Send + 'static,
@@ -103,7 +104,7 @@ impl Pool {
             drop(slot);
             result
         });
-        match tokio::time::timeout(left, task).await {
+        match tokio::time::timeout_at(until, task).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(internal(Phase::Plan, "planning panicked")),
             Err(_) => Err(deadline()),
@@ -114,14 +115,14 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Pool::think`].
-    pub(crate) async fn think_async<T, F, W>(&self, slot: &Slot, left: Duration, work: W) -> Result<T, Error>
+    pub(crate) async fn think_async<T, F, W>(&self, slot: &Slot, until: Instant, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>>,
         W: FnOnce() -> F + Send + 'static,
     {
         let handle = self.handle.clone();
-        self.think(slot, left, move || handle.block_on(work())).await
+        self.think(slot, until, move || handle.block_on(work())).await
     }
 
     /// Runs a verified query and collects its rows.
@@ -131,7 +132,7 @@ impl Pool {
     pub(crate) async fn run(
         &self,
         slot: Slot,
-        left: Duration,
+        until: Instant,
         query: VerifiedQuery,
         caps: Caps,
     ) -> Result<Rows, Error> {
@@ -142,11 +143,22 @@ impl Pool {
             drop(slot);
             rows
         }));
-        match tokio::time::timeout(left, task).await {
+        match tokio::time::timeout_at(until, task).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(internal(Phase::Run, "the engine panicked")),
             Err(_) => Err(deadline()),
         }
+    }
+}
+
+impl Pool {
+    /// Drops a plan on a big stack.
+    pub(crate) fn discard<T: Send + 'static>(&self, slot: &Slot, plan: T) {
+        let slot = slot.clone();
+        self.handle.spawn_blocking(move || {
+            drop(plan);
+            drop(slot);
+        });
     }
 }
 

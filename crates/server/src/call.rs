@@ -1,7 +1,10 @@
 //! One request as a handler sees it: path parameters decoded once, typed query, body on demand under its limits.
 //! Refuses duplicate parameters, bodies that are too large, too slow or too deep, and encodings it does not know.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     RequestExt,
@@ -26,7 +29,8 @@ pub(crate) struct Call {
     app: Arc<App>,
     parts: Parts,
     params: Vec<(String, String)>,
-    body: Body,
+    /// A body is not `Sync`, a call that is lent across an await must be; nobody ever waits for this lock.
+    body: Mutex<Body>,
     bytes_max: usize,
     arrival: Arrival,
 }
@@ -43,7 +47,7 @@ impl Call {
             .map_err(|_| Error::invalid("invalid_path", "the path is not UTF-8 when decoded"))?;
         let params = raw.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (parts, body) = request.into_parts();
-        Ok(Self { app: Arc::clone(app), parts, params, body, bytes_max: op.body_bytes_max, arrival })
+        Ok(Self { app: Arc::clone(app), parts, params, body: Mutex::new(body), bytes_max: op.body_bytes_max, arrival })
     }
 
     /// The server.
@@ -105,7 +109,7 @@ impl Call {
             return Err(too_large(self.bytes_max));
         }
         let within = BODY_TIMEOUT + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
-        let collect = Limited::new(self.body, self.bytes_max).collect();
+        let collect = Limited::new(self.body.into_inner().unwrap_or_else(PoisonError::into_inner), self.bytes_max).collect();
         match tokio::time::timeout(within, collect).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(self.bytes_max)),

@@ -65,6 +65,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Prepares a client; `credential` is `id:secret`. Nothing is sent yet.
+    #[allow(clippy::disallowed_methods, reason = "the client of the CLI and the demo; the server never uses it")]
     pub(crate) fn new(base_url: &str, credential: &Secret) -> Result<Self, ClientError> {
         let (key, secret) = credential
             .expose()

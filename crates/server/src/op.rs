@@ -81,8 +81,8 @@ where
     Fut: Future<Output = Result<Response>> + Send,
 {
     let mut line = Line::begin(app.access_log(), op.name, call.arrival());
-    let guarded = AssertUnwindSafe(authenticated(app, op, call, handler, &mut line));
-    finish(op.style, line, guarded.catch_unwind().await)
+    let outcome = AssertUnwindSafe(authenticated(app, op, call, handler, &mut line)).catch_unwind().await;
+    finish(op.style, line, outcome)
 }
 
 /// Runs one operation that asks for no authentication: the token endpoint and the probes.
@@ -105,7 +105,7 @@ async fn authenticated<F, Fut>(
     op: &'static Op,
     call: Call,
     handler: F,
-    line: &mut Line,
+    line: &mut Line<'_>,
 ) -> Result<Response>
 where
     F: FnOnce(OpCtx, Call) -> Fut + Send,
@@ -163,7 +163,7 @@ fn deadline_passed() -> Error {
 }
 
 /// Renders the outcome, names the request in it and writes the line of the access log.
-fn finish(style: Style, line: Line, outcome: std::thread::Result<Result<Response>>) -> Response {
+fn finish(style: Style, line: Line<'_>, outcome: std::thread::Result<Result<Response>>) -> Response {
     let arrival = *line.arrival();
     let mut response = match outcome {
         Ok(Ok(response)) => response,
@@ -186,7 +186,7 @@ fn finish(style: Style, line: Line, outcome: std::thread::Result<Result<Response
 }
 
 /// Logs the cause of a failure that is the server's, once, here (A-002: never of one that repeats the caller's input).
-fn log_error(line: &Line, error: &Error) {
+fn log_error(line: &Line<'_>, error: &Error) {
     let ours = matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::CommitStateUnknown);
     if !ours {
         return;

@@ -22,6 +22,9 @@ use crate::{
     writer::Tx,
 };
 
+/// Most bytes of a namespace's properties, as JSON: the row is kept in memory and read whole.
+const PROPERTIES_BYTES_MAX: usize = 1024 * 1024;
+
 /// A namespace.
 #[derive(Clone, Debug)]
 pub struct NamespaceRow {
@@ -58,7 +61,7 @@ impl Store {
     /// Makes a namespace of one level.
     ///
     /// # Errors
-    /// `Invalid` if the name is nested, `AlreadyExists`, `NotFound` if the warehouse is gone.
+    /// `Invalid` if the name is nested, `TooLarge`, `AlreadyExists`, `NotFound` if the warehouse is gone.
     pub async fn create_root_namespace(
         &self,
         permit: &Permit<actions::CreateRootNamespace>,
@@ -74,7 +77,7 @@ impl Store {
     /// Makes a namespace right inside the permit's.
     ///
     /// # Errors
-    /// `Invalid` if it would lie elsewhere, `AlreadyExists`, `NotFound` if the parent is gone.
+    /// `Invalid` if it would lie elsewhere, `TooLarge`, `AlreadyExists`, `NotFound` if the parent is gone.
     pub async fn create_namespace(
         &self,
         permit: &Permit<actions::CreateNamespace>,
@@ -198,6 +201,15 @@ async fn select(session: &mut Session, warehouse: &WarehouseRef, name: &Namespac
     row.map(made).transpose()
 }
 
+fn properties_json(properties: &BTreeMap<String, String>) -> Result<String> {
+    let text = db::json(properties)?;
+    if text.len() <= PROPERTIES_BYTES_MAX {
+        return Ok(text);
+    }
+    let message = "the properties of a namespace are at most 1 MiB together";
+    Err(Error::new(ErrorKind::TooLarge, Subject::Namespace, "properties_too_large", message))
+}
+
 /// A namespace to be made.
 struct Birth {
     row: NamespaceRow,
@@ -248,7 +260,7 @@ async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<Namespac
         .bind(path_bytes(&namespace.chain))
         .bind(namespace.name.key())
         .bind(namespace.name.leaf())
-        .bind(db::json(&row.properties)?)
+        .bind(properties_json(&row.properties)?)
         .bind(row.version)
         .bind(trail.stamp.now);
     if tx.execute(query).await? == 0 {
@@ -316,7 +328,7 @@ async fn update(
     row.properties.extend(updates);
     row.version += 1;
     let query = sql("UPDATE namespaces SET properties = $1, version = $2 WHERE tenant_id = $3 AND id = $4");
-    let query = query.bind(db::json(&row.properties)?).bind(row.version).bind(&trail.tenant).bind(namespace.id());
+    let query = query.bind(properties_json(&row.properties)?).bind(row.version).bind(&trail.tenant).bind(namespace.id());
     tx.execute(query).await?;
     let object = AuditObject::new(Subject::Namespace, namespace.id(), namespace.name.to_string(), row.version);
     let detail = AuditDetail::Properties { removed: answer.removed.len(), updated: answer.updated.len() };

@@ -108,6 +108,7 @@ impl Store {
     /// the root key is not the one that it was made with.
     pub async fn open(options: StoreOptions, now: Micros) -> Result<Self> {
         let lock = own(&options.path)?;
+        make_private(&options.path)?;
         let keys = Keys::derive(&options.root_key)?;
         let statements = Arc::new(AtomicU64::new(0));
         let connect = SqliteConnectOptions::new()
@@ -240,6 +241,15 @@ fn own(path: &Path) -> Result<File> {
         )),
         Err(TryLockError::Error(error)) => Err(unusable(path, error)),
     }
+}
+
+/// Makes the file if it is absent, readable by its owner only; SQLite gives the files beside it the same mode.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| unusable(path, error))
 }
 
 fn unusable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -149,6 +149,19 @@ impl Store {
         .await
     }
 
+    /// Checks that a location overlaps no table of the warehouse now. [`Store::create_table`] decides it for good.
+    ///
+    /// # Errors
+    /// `Invalid` if it does.
+    pub async fn check_free_location(
+        &self,
+        permit: &Permit<actions::CreateTable>,
+        location: &Location,
+    ) -> Result<()> {
+        let warehouse = permit.resource().warehouse.id;
+        change::refuse_overlap(&mut self.read().await?, permit.tenant(), warehouse, location).await
+    }
+
     /// Drops a table: the row, and the allows that were bound to it. Files stay.
     ///
     /// # Errors
@@ -158,15 +171,18 @@ impl Store {
         self.write("drop_table", move |tx| Box::pin(async move { change::delete(tx, &trail, &table).await })).await
     }
 
-    /// Renames a table within its warehouse. `bindings`: its columns that policies on the new name read.
+    /// Renames a table within its warehouse. `bindings`: its columns that policies on the new name read, as found in
+    /// the document `seen_metadata_location`.
     ///
     /// # Errors
+    /// `stale_policy` ([`crate::is_stale`]) if policies stand on the new name and the table has another document now.
     /// `NotFound` for the table or the namespace, `AlreadyExists` at the destination, `Invalid` across warehouses.
     pub async fn rename_table(
         &self,
         source: &Permit<actions::RenameTable>,
         target: &Permit<actions::RenameInto>,
         name: &str,
+        seen_metadata_location: &str,
         bindings: Vec<ColumnBinding>,
         stamp: &Stamp,
     ) -> Result<Arc<TableRow>> {
@@ -176,8 +192,9 @@ impl Store {
             return Err(Error::invalid("rename_across_warehouses", "a table cannot leave its warehouse"));
         }
         let trails = (Trail::of(source, stamp), Trail::of(target, stamp));
+        let seen = (seen_metadata_location.to_owned(), bindings);
         self.write("rename_table", move |tx| {
-            Box::pin(async move { change::rename(tx, (&trails.0, &trails.1), &from, to, bindings).await })
+            Box::pin(async move { change::rename(tx, (&trails.0, &trails.1), &from, to, seen).await })
         })
         .await
     }

@@ -8,6 +8,9 @@ use crate::{Error, names::is_deceptive};
 /// Most bytes of a location.
 pub const LOCATION_BYTES_MAX: usize = 4096;
 
+/// Most bytes of one name in a file system.
+const FILE_NAME_BYTES_MAX: usize = 255;
+
 /// Why a location was refused.
 pub type LocationError = Error;
 
@@ -24,7 +27,7 @@ impl Location {
     ///
     /// # Errors
     /// `Invalid` for a missing or unknown scheme, a missing bucket, user info, a query or fragment, an
-    /// empty, `.` or `..` segment, a backslash, a percent sign, control, bidi or zero-width characters.
+    /// empty, `.` or `..` segment, a `file` segment over 255 bytes, a backslash, a percent sign, control, bidi or zero-width characters.
     pub fn parse(text: &str) -> Result<Self, LocationError> {
         let bad = |why: &str| Error::invalid("invalid_location", format!("the location is not valid: {why}"));
         if text.len() > LOCATION_BYTES_MAX {
@@ -55,6 +58,9 @@ impl Location {
             if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() };
         if segments.iter().any(|s| s.is_empty() || s == "." || s == "..") {
             return Err(bad("empty, `.` and `..` segments are refused"));
+        }
+        if scheme == "file" && segments.iter().any(|s| s.len() > FILE_NAME_BYTES_MAX) {
+            return Err(bad("a file name in it is too long"));
         }
         // s3a and s3n are other client names of the same store.
         let scheme = if matches!(scheme, "s3a" | "s3n") { "s3" } else { scheme };

@@ -18,7 +18,7 @@ pub type NameError = Error;
 ///
 /// # Errors
 /// `Invalid` if empty, over 255 bytes, `.` or `..`, or with a slash, backslash, control, bidi,
-/// zero-width or other invisible character.
+/// zero-width or other invisible character, or a space that only looks like the plain one.
 pub fn check_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(Error::invalid("invalid_name", "a name must not be empty"));
@@ -32,10 +32,10 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     if name.trim() != name {
         return Err(Error::invalid("invalid_name", "a name must not begin or end with a space"));
     }
-    if name.chars().any(is_refused) {
+    if name.chars().any(|c| is_refused(c) || (c.is_whitespace() && c != ' ')) {
         return Err(Error::invalid(
             "invalid_name",
-            "a name must not hold slashes, control characters, or bidi and zero-width characters",
+            "a name must not hold slashes, spaces but the plain one, or control, bidi and zero-width characters",
         ));
     }
     Ok(())
@@ -54,7 +54,7 @@ pub fn is_deceptive(c: char) -> bool {
         '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
         | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
         | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
-        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+        | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// A namespace: one or more levels. Cheap to clone.
@@ -183,3 +183,6 @@ impl fmt::Display for QualifiedName {
         write!(f, "{}.{}", self.warehouse, self.ident)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! Policies: a row filter, mask or hidden column becomes a typed rule over the table's current schema, bound to the
 //! field ids at its columns. The editor needs no right to read the data.
 
-use polder_policy::{Audience, PolicySpec, actions};
+use polder_policy::{Action, Audience, PolicySpec, actions};
 use polder_store::{NewPolicy, Page, PageRequest, PolicyRow, PolicyTarget};
-use polder_types::{Error, ErrorKind, Result, Subject, TableIdent, WarehouseName, check_name};
+use polder_types::{Error, ErrorKind, Result, Scope, Subject, TableIdent, WarehouseName, check_name};
 
 use crate::{OpCtx, columns, policy_schema};
 
@@ -96,6 +96,8 @@ pub async fn list(ctx: &OpCtx, page: &PageRequest) -> Result<Page<PolicyRow>> {
 /// # Errors
 /// `NotFound`; `Forbidden`.
 pub async fn release_table(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent) -> Result<bool> {
+    // First, so that an under-scoped credential cannot tell what exists (R22).
+    ctx.require_scope(Scope::AdminPolicies, actions::ReleaseTable::NAME, Subject::Table, &ident.to_string())?;
     ctx.retrying(|ctx| async move {
         let absent = || Error::not_found(Subject::Table, &ident.to_string());
         let store = ctx.catalog().store();

@@ -81,6 +81,54 @@ async fn roots_of_warehouses_are_disjoint_directories() {
     assert!(world.directory.path().join("base/tenant=acme/workspace=brook").is_dir());
 }
 
+/// a root of one's own lies outside the managed base, where the names of other tenants are, and is its
+/// own real path: the same directory has no second name.
+#[tokio::test]
+async fn a_root_of_ones_own_is_nobody_elses_under_another_name() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let directory = world.directory.path().display().to_string();
+    std::os::unix::fs::symlink(&directory, world.directory.path().join("link")).unwrap();
+    let request = |root: &str, allowed: &[&str]| warehouses::WarehouseRequest {
+        name: "pond".parse().unwrap(),
+        root: Some(root.to_owned()),
+        allowed_locations: allowed.iter().map(|text| (*text).to_owned()).collect(),
+        default: false,
+    };
+    let own = format!("file://{directory}/own");
+    for place in [
+        format!("file://{directory}/base/tenant=other/workspace=lake"),
+        format!("file:///proc/self/root{directory}/base/tenant=acme/workspace=lake"),
+        format!("file:///proc/self/root{directory}/elsewhere"),
+        format!("file://{directory}/link/base/tenant=acme/workspace=lake"),
+        format!("file://{directory}/link/elsewhere"),
+        format!("file://{directory}"),
+    ] {
+        for request in [request(&place, &[]), request(&own, &[&place])] {
+            let error = warehouses::create(&admin, &request).await.unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, "location_not_allowed"), "{place}");
+        }
+    }
+    assert!(!world.directory.path().join("base/tenant=other").exists());
+    assert!(!world.directory.path().join("elsewhere").exists());
+    warehouses::create(&admin, &request(&own, &[&format!("file://{directory}/more")])).await.unwrap();
+}
+
+/// R22: a credential without the scope learns from no administrative door which tables there are.
+#[tokio::test]
+async fn an_under_scoped_credential_releases_nothing_and_learns_nothing() {
+    let world = World::new().await;
+    world.create(&world.admin().await, "orders").await.unwrap();
+    let key = NewKey { principal: "root".to_owned(), scopes: "admin:audit".parse().unwrap(), expires_at: None };
+    let key = access::create_key(&world.admin().await, &key).await.unwrap().key.id;
+    let ctx = world.ctx(&key).await;
+    let pond = "pond".parse().unwrap();
+    for (warehouse, table) in [(&world.lake, "orders"), (&world.lake, "missing"), (&pond, "orders")] {
+        let error = policies::release_table(&ctx, warehouse, &crate::testing::ident(table)).await.unwrap_err();
+        assert_eq!(error.code(), "insufficient_scope", "{table}");
+    }
+}
+
 /// a policy fits an existing table and known roles, or is refused; its editor need not read the data.
 #[tokio::test]
 async fn a_policy_fits_its_table_or_is_refused() {

@@ -29,12 +29,12 @@ pub struct WarehouseRequest {
 pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<WarehouseRow>> {
     ctx.retrying(|ctx| async move {
         let permit = ctx.authorize(actions::ManageWarehouses, &ctx.tenant_ref())?;
-        let new = NewWarehouse {
-            name: request.name.clone(),
-            root: root(&ctx, request)?,
-            allowed_locations: request.allowed_locations.iter().map(|text| writable(text)).collect::<Result<_>>()?,
-            default: request.default,
-        };
+        let mut allowed_locations = Vec::with_capacity(request.allowed_locations.len());
+        for text in &request.allowed_locations {
+            allowed_locations.push(brought(&ctx, text).await?);
+        }
+        let root = root(&ctx, request).await?;
+        let new = NewWarehouse { name: request.name.clone(), root, allowed_locations, default: request.default };
         let roots: Vec<Location> = [&new.root].into_iter().chain(&new.allowed_locations).cloned().collect();
         let row = ctx.catalog().store().create_warehouse(&permit, new, &ctx.stamp()).await?;
         for root in &roots {
@@ -47,15 +47,34 @@ pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<Wareh
     .await
 }
 
-fn root(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Location> {
+async fn root(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Location> {
     match (&request.root, ctx.catalog().managed_base()) {
-        (Some(text), _) => writable(text),
+        (Some(text), _) => brought(ctx, text).await,
         (None, Some(base)) => base.join(&format!("tenant={}/workspace={}", ctx.tenant(), request.name)),
         (None, None) => {
             Err(Error::invalid("missing_root", "this server has no base for managed warehouses; name a root")
                 .about(Subject::Warehouse))
         }
     }
+}
+
+/// Checks a location that a tenant brings: a real path, away from the managed base.
+// SECURITY: roots are told apart by their text, so a directory must have one name only: `/proc/self/root/…` or a
+// symbolic link would lead one tenant into another's warehouse. In the managed base the places of all tenants lie,
+// those of warehouses to come too, and an answer from there would tell which tenants exist.
+async fn brought(ctx: &OpCtx, text: &str) -> Result<Location> {
+    let refused = |why: &'static str| Err(Error::invalid("location_not_allowed", why).about(Subject::Warehouse));
+    let location = writable(text)?;
+    let files = ctx.catalog().files();
+    if files.real(&location).await? != location {
+        return refused("the location leads through a symbolic link; name its real path");
+    }
+    if let Some(base) = ctx.catalog().managed_base()
+        && (location.overlaps(base) || location.overlaps(&files.real(base).await?))
+    {
+        return refused("the location lies in the server's own directory for managed warehouses, or around it");
+    }
+    Ok(location)
 }
 
 /// Parses a root that this build can write, and that is not a whole file system or bucket (R10).

@@ -39,7 +39,7 @@ pub async fn create(
     mut request: CreateTableRequest,
 ) -> Result<LoadedTable> {
     let row = resolve::warehouse(ctx, warehouse).await?;
-    permit(ctx, &row, namespace).await?; // SECURITY: nothing below may run without it
+    let permit = permit(ctx, &row, namespace).await?; // SECURITY: nothing below may run without it
     let ident = TableIdent::new(namespace.clone(), request.name.clone())?;
     if let Some(wanted) = &mut request.properties {
         properties::govern(wanted, ctx.principal())?;
@@ -54,6 +54,7 @@ pub async fn create(
     let doc = metadata::create((&request).into(), table_uuid, &location, ctx.now())?;
     places::check_document(&doc, &location)?;
     if request.stage_create == Some(true) {
+        ctx.catalog().store().check_free_location(&permit, &location).await?;
         make_directories(ctx, root, &location).await?;
         return Ok(LoadedTable {
             metadata_location: None,
@@ -135,8 +136,10 @@ async fn publish_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, 
     let table_uuid = doc.table_uuid().ok_or_else(|| Error::invalid("invalid_metadata", "the table has no uuid"))?;
     let name = QualifiedName { warehouse: warehouse.warehouse.name.clone(), ident: ident.clone() };
     let restrictions = columns::restrictions_on_name(ctx.snapshot(), &name);
-    let bindings = columns::new_bindings(restrictions, RelationId(Uuid::nil()), &doc);
+    let bindings = columns::new_bindings(restrictions, RelationId(Uuid::nil()), &[&doc]);
     let file = NewFile::new(root, &location, 0, doc)?;
+    // The transaction decides; this keeps the directories of other tables clean.
+    ctx.catalog().store().check_free_location(&permit, &location).await?;
     make_directories(ctx, root, &location).await?;
     write_all(ctx, &[&file]).await?;
     let new = NewTable {

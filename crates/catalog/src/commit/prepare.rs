@@ -83,8 +83,9 @@ pub(super) async fn prepare(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &Tabl
         columns::check_kept(ctx.snapshot(), &row.table, base.doc(), &next)?;
     }
     let name = row.table.qualified();
+    // Of the old document too: it may hold a column that this commit renames, and that came unseen.
     let restrictions = ctx.snapshot().restrictions_on(row.table.id, &name);
-    let bindings = columns::new_bindings(restrictions, row.table.id, &next);
+    let bindings = columns::new_bindings(restrictions, row.table.id, &[base.doc(), &next]);
     let next = NewFile::new(&root, &row.location, next_version(&row.metadata_location), next)?;
     Ok(Change { permit, row, base, next: Some(next), bindings })
 }

@@ -101,3 +101,27 @@ async fn properties_of_a_namespace_are_governed() {
     assert_eq!(made.properties.get("owner").map(String::as_str), Some("root"));
     assert_eq!(made.properties.get("location"), Some(&root));
 }
+
+/// F12: the properties of a namespace stay small, however many updates bring more.
+#[tokio::test]
+async fn the_properties_of_a_namespace_are_bounded() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let large = "x".repeat(200_000);
+    let sales = sales();
+    let update = |key: String| {
+        let updates = Some(BTreeMap::from([(key, large.clone())]));
+        update_properties(&admin, &world.lake, &sales, UpdateNamespacePropertiesRequest { removals: None, updates })
+    };
+    let mut refused = None;
+    for index in 0..8 {
+        if let Err(error) = update(format!("k{index}")).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    assert_eq!(refused.unwrap().kind(), ErrorKind::TooLarge);
+    let properties = (0..8).map(|index| (format!("k{index}"), large.clone())).collect();
+    let request = CreateNamespaceRequest { namespace: named(&["large"]), properties: Some(properties) };
+    assert_eq!(create(&admin, &world.lake, request).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}

@@ -1,4 +1,5 @@
 //! Tests of tables as principals meet them.
 
 mod doors;
+mod escapes;
 mod restrictions;

@@ -169,7 +169,9 @@ impl Barrier {
             return Err(unenforceable("a batch has other columns than the barrier was made for"));
         }
         // SECURITY: filter, then masks over the original row, then the rebuild. The order is the policy's meaning.
-        let kept: BooleanArray = prep_null_mask_filter(&evaluate(&self.filter, batch)?);
+        let kept: BooleanArray = evaluate(&self.filter, batch)?;
+        // Unknown is not true. The kernel panics on an array without nulls.
+        let kept = if kept.null_count() == 0 { kept } else { prep_null_mask_filter(&kept) };
         let rows = filter_record_batch(batch, &kept).map_err(Error::internal)?;
         let original = Rows { batch: &rows, salt: &query.salt };
         let mut columns = Vec::with_capacity(self.columns.len());

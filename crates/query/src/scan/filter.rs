@@ -14,7 +14,7 @@ use arrow::{
     compute::{and_kleene, cast, is_null, kernels::cmp, not, or_kleene},
     compute::kernels::comparison::starts_with,
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Fields, Float32Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType,
+        DataType, Date32Type, Fields, Float32Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType,
         TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
     },
     error::ArrowError,

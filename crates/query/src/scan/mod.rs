@@ -26,6 +26,8 @@ mod values;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod random;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,8 +1,8 @@
 //! The client commands: `polder noun verb`, over HTTP. Data goes to stdout, messages to stderr.
 
 mod nouns;
-mod print;
-mod query;
+pub(crate) mod print;
+pub(crate) mod query;
 
 use clap::{Args, Subcommand};
 use polder_types::Secret;

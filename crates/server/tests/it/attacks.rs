@@ -4,6 +4,7 @@
 //!
 //! `POLDER_BIN` names another binary, `POLDER_ATTACKS_ALL=1` runs every mutation, `POLDER_ATTACKS_SEED` repeats a run.
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock and the environment itself")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "test code")]
 
 mod bodies;
 mod bombs;
@@ -17,6 +18,33 @@ mod mutate;
 mod rows;
 mod runner;
 mod server;
+
+/// The visible list's lines that need no Trino.
+const VISIBLE_LINES: [u32; 45] = [
+    1, 2, 3, 5, 11, 14, 18, 20, 22, 23, 26, 29, 34, 36, 37, 40, 44, 45, 48, 50, 52, 55, 56, 59, 63, 68, 70, 72, 77, 81,
+    83, 85, 87, 90, 93, 103, 105, 106, 110, 113, 115, 117, 119, 127, 132,
+];
+/// The lines that are no statements, or too long to write down; they have tests of their own below.
+const LINES_ELSEWHERE: [u32; 3] = [18, 77, 132];
+
+/// S-010: every line of the visible list is in the corpus, and every dress changes a statement.
+#[test]
+fn attacks_cover_every_line_of_the_list() {
+    let files = [corpus::GATE, corpus::BLOCKED, corpus::MASKS, corpus::FILTERS, corpus::SHAPES, corpus::BOUNDS];
+    let cases: Vec<corpus::Case> =
+        files.iter().flat_map(|toml| corpus::cases(toml, corpus::Mutations::All)).chain(bombs::cases()).collect();
+    let number = |id: &str| id.split(['-', '.']).next().and_then(|text| text.parse::<u32>().ok());
+    for line in VISIBLE_LINES {
+        let found = cases.iter().any(|case| number(&case.id) == Some(line)) || LINES_ELSEWHERE.contains(&line);
+        assert!(found, "line {line} of the list has no case");
+    }
+    for dress in mutate::TEXTUAL.into_iter().chain(mutate::STRUCTURAL) {
+        let sql = "SELECT id, ssn FROM pub.emp WHERE name = 'it''s a Name'";
+        let dressed = mutate::dress(sql, dress).unwrap();
+        assert_ne!(dressed, sql);
+        assert!(dressed.contains("'it''s a Name'"), "{dress:?} changes a literal: {dressed}");
+    }
+}
 
 /// S-010, R34: what is not one read-only query is refused at the gate.
 #[tokio::test]
@@ -46,6 +74,14 @@ async fn attacks_on_hidden_rows_learn_nothing() {
 #[tokio::test]
 async fn attacks_by_odd_shapes_answer_like_the_permitted_rows() {
     runner::run_corpus("shapes", corpus::SHAPES).await;
+}
+
+/// R34, R37: a plan says nothing about hidden rows, masked cells, files or blocked names.
+#[tokio::test]
+async fn attacks_at_the_explain_door_get_words() {
+    for (name, toml) in [("blocked", corpus::BLOCKED), ("masks", corpus::MASKS), ("filters", corpus::FILTERS)] {
+        runner::run_explained(name, toml).await;
+    }
 }
 
 /// S-010: statements that want too much end in time, within the caps.

@@ -66,3 +66,22 @@ async fn the_database_is_opened_safely() {
     let written = store.read().await.unwrap().execute(sql("DELETE FROM tenants")).await;
     assert!(written.is_err());
 }
+
+/// the database holds hashes and sealed secrets, and is for its owner's eyes only, with what lies beside it.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_database_is_private_to_its_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(options(&dir, "root.key"), NOW).await.unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("polder.db") && !entry.path().ends_with("polder.db.lock") {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+    store.close().await;
+}

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use polder_policy::{NamespaceRef, TableRef};
-use polder_types::{Error, Location, RelationId, Result, Subject};
+use polder_types::{Error, Location, RelationId, Result, Subject, TenantId, WarehouseId};
 
 use super::{ColumnBinding, NewTable, TableRow, place::Place};
 use crate::{
     AuditDetail, AuditObject,
     audit::Trail,
     cache::{Change, table_key},
-    db::{self, sql},
+    db::{self, Session, sql},
     grants, locations, tenants,
     writer::Tx,
 };
@@ -49,7 +49,8 @@ pub(super) async fn create(
         table_uuid: new.table_uuid,
         version: 1,
     });
-    refuse_overlap(tx, trail, &row.table, &row.location).await?;
+    // SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
+    refuse_overlap(tx, &trail.tenant, row.warehouse.warehouse.id, &row.location).await?;
     insert(tx, trail, &row).await?;
     let taken_over = place.take_over(tx, &trail.tenant, id, &new.bindings).await?;
     let (location, quarantined) = (row.location.to_string(), row.table.quarantined);
@@ -59,13 +60,18 @@ pub(super) async fn create(
     Ok(row)
 }
 
-/// SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
-async fn refuse_overlap(tx: &mut Tx, trail: &Trail, table: &TableRef, location: &Location) -> Result<()> {
+/// Looks for a table at, around or below a location.
+pub(super) async fn refuse_overlap(
+    session: &mut Session,
+    tenant: &TenantId,
+    warehouse: WarehouseId,
+    location: &Location,
+) -> Result<()> {
     let (ancestors, (from, to)) = (db::json(&locations::ancestors(location))?, locations::below(location));
     let query = sql("SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
             AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) LIMIT 1");
-    let query = query.bind(&trail.tenant).bind(table.namespace.warehouse.id).bind(ancestors).bind(from).bind(to);
-    match tx.row(query).await? {
+    let query = query.bind(tenant).bind(warehouse).bind(ancestors).bind(from).bind(to);
+    match session.row(query).await? {
         Some(_) => {
             Err(Error::invalid("location_overlap", "the location overlaps that of another table").about(Subject::Table))
         }
@@ -111,13 +117,18 @@ pub(super) async fn rename(
     (source, target): (&Trail, &Trail),
     from: &TableRef,
     mut to: TableRef,
-    bindings: Vec<ColumnBinding>,
+    (seen, bindings): (String, Vec<ColumnBinding>),
 ) -> Result<Arc<TableRow>> {
-    let query = sql("SELECT quarantined FROM relations \
+    let query = sql("SELECT quarantined, metadata_location FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'");
     let query = query.bind(&source.tenant).bind(from.id).bind(from.namespace.id()).bind(from.name.as_ref());
-    let was_quarantined: bool = tx.row(query).await?.ok_or_else(|| absent(from))?.get(0)?;
+    let stands = tx.row(query).await?.ok_or_else(|| absent(from))?;
+    let was_quarantined: bool = stands.get(0)?;
     let place = Place::look(tx, &[source, target], &to.namespace, &to.name).await?;
+    // SECURITY: the columns to bind are those of the document that was looked at, and of no other.
+    if place.is_restricted() && stands.text(1)? != seen {
+        return Err(tenants::stale());
+    }
     let moved = from.namespace.id() != to.namespace.id();
     to.quarantined = if moved { place.quarantines() } else { was_quarantined && !place.is_restricted() };
     let query = sql("UPDATE relations SET namespace_id = $1, name = $2, quarantined = $3, version = version + 1 \

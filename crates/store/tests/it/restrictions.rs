@@ -1,7 +1,7 @@
 //! R35: no restriction is shed by what happens under its name.
 
 use polder_policy::{Effect, Privilege, TableRef, actions};
-use polder_store::{ColumnBinding, CommitOutcome, GrantTarget, NewTable};
+use polder_store::{ColumnBinding, CommitOutcome, GrantTarget, NewTable, is_stale};
 use polder_types::{ErrorKind, PolicyId};
 
 use crate::world::{Who, World, page, stamp};
@@ -178,4 +178,28 @@ async fn a_policy_is_refused_when_its_table_moved_on() {
     assert_eq!(acme.mask(&now, "m").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     acme.drop(&now.table).await.unwrap();
     assert_eq!(acme.mask(&now, "n").await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// R35: a table takes restrictions over only with the columns that it has now: if it changed since they were looked
+/// at, the rename is decided again.
+#[tokio::test]
+async fn a_rename_onto_a_restricted_name_is_refused_when_its_table_moved_on() {
+    let world = World::new().await;
+    let (acme, _, ns) = world.acme().await;
+    let old = acme.table(&ns, "t").await;
+    acme.mask(&old, "m").await.unwrap();
+    acme.drop(&old.table).await.unwrap();
+    let next = acme.table(&ns, "next").await;
+    let CommitOutcome::Committed(_) = acme.commit(&next, "s3://lake/next/1.json", vec![]).await else {
+        panic!("not committed");
+    };
+    let source = acme.permit(actions::RenameTable, &next.table).await;
+    let target = acme.permit(actions::RenameInto, &ns).await;
+    let now = stamp();
+    let (store, seen) = (&world.store, &next.metadata_location);
+    let rename = |name: &'static str| store.rename_table(&source, &target, name, seen, vec![], &now);
+    assert!(is_stale(&rename("t").await.unwrap_err()));
+    assert!(acme.resolve(&ns, "next").await.is_some());
+    // Where no policy stands, there is nothing to bind.
+    rename("free").await.unwrap();
 }

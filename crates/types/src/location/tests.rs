@@ -38,6 +38,8 @@ fn doubtful_locations_are_refused() {
         "file:///a\u{200b}b",
         "s3://b/*",
         "file:///a\nb",
+        "file:///a\u{1bca0}b",
+        &format!("file:///a/{}", "x".repeat(256)),
         "file:///..",
     ] {
         assert!(Location::parse(text).is_err(), "{text:?} was accepted");

@@ -78,6 +78,21 @@ async fn a_table_cannot_be_created_outside_its_warehouse_or_over_another() {
     tables::create(&admin, &world.lake, &sales(), at(&format!("{root}/first2"))).await.unwrap();
 }
 
+/// R1: a place inside another table is refused before anything is written there, and to a staged create too.
+#[tokio::test]
+async fn nothing_is_written_into_another_table() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let orders = world.create(&admin, "orders").await.unwrap();
+    let own = TableDoc::parse(&orders.metadata).unwrap().location().unwrap();
+    for stage in [false, true] {
+        let more = json!({"location": format!("{own}/data/inner"), "stage-create": stage});
+        let error = tables::create(&admin, &world.lake, &sales(), create_request("other", more)).await.unwrap_err();
+        assert_eq!(error.code(), "location_overlap");
+        assert!(!own.local_path().unwrap().join("data/inner").exists(), "staged: {stage}");
+    }
+}
+
 /// a symbolic link that somebody put into the warehouse leads no metadata file out of it.
 #[tokio::test]
 async fn a_symbolic_link_leads_no_file_out_of_the_warehouse() {

@@ -281,7 +281,8 @@ fn choose(
     otherwise: ArrayRef,
     unknown: ArrayRef,
 ) -> Result<ArrayRef, ArrowError> {
-    let (unsure, sure) = (is_null(result)?, prep_null_mask_filter(result));
+    let unsure = is_null(result)?;
+    let sure = if result.nulls().is_some() { prep_null_mask_filter(result) } else { result.clone() };
     let known = zip(&sure, &then, &otherwise)?;
     if unsure.true_count() == 0 { Ok(known) } else { zip(&not(&unsure)?, &known, &unknown) }
 }

@@ -1,6 +1,6 @@
 //! Statements too long to write down: nesting, chains, lists. Each is refused or answered in time; none ends the process.
 
-use super::corpus::{Case, Expect};
+use super::corpus::{Case, Expect, QUERY};
 
 fn chain(term: &str, operator: &str, times: usize) -> String {
     vec![term; times].join(operator)
@@ -10,7 +10,7 @@ fn chain(term: &str, operator: &str, times: usize) -> String {
 pub(super) fn cases() -> Vec<Case> {
     let mut made = Vec::new();
     let mut add = |id: &str, expect: Expect, sql: String| {
-        made.push(Case { id: id.to_owned(), dress: None, expect, sql });
+        made.push(Case { id: id.to_owned(), dress: None, expect, path: QUERY, sql });
     };
     add("18-parentheses", Expect::Refused, format!("SELECT {}1{}", "(".repeat(500_000), ")".repeat(500_000)));
     add("18-open-parentheses", Expect::Refused, format!("SELECT {}", "(".repeat(60_000)));
@@ -33,11 +33,19 @@ pub(super) fn cases() -> Vec<Case> {
     add("18-long-name", Expect::Denied, format!("SELECT * FROM pub.{}", "a".repeat(60_000)));
     add("18-name-parts", Expect::RefusedOrDenied, format!("SELECT * FROM {}", chain("a", ".", 2_000)));
     add("18-in-list", Expect::Refused, format!("SELECT id FROM pub.emp WHERE id IN ({})", chain("1", ",", 30_000)));
-    add("18-in-list-short", Expect::Bounded, format!("SELECT id FROM pub.emp WHERE id IN ({})", chain("1", ",", 2_000)));
+    add(
+        "18-in-list-short",
+        Expect::Bounded,
+        format!("SELECT id FROM pub.emp WHERE id IN ({})", chain("1", ",", 2_000)),
+    );
     add("18-columns", Expect::Bounded, format!("SELECT {} FROM pub.emp", chain("id + 1", ",", 900)));
     add("18-group-by", Expect::Bounded, format!("SELECT 1 FROM pub.emp GROUP BY {}", chain("id", ",", 1_900)));
     add("18-cube", Expect::Bounded, format!("SELECT 1 FROM pub.emp GROUP BY CUBE ({})", numbered("id + ", 40, ",")));
-    add("18-rollup", Expect::Bounded, format!("SELECT 1 FROM pub.emp GROUP BY ROLLUP ({})", numbered("id + ", 900, ",")));
+    add(
+        "18-rollup",
+        Expect::Bounded,
+        format!("SELECT 1 FROM pub.emp GROUP BY ROLLUP ({})", numbered("id + ", 900, ",")),
+    );
     add("18-joins", Expect::Bounded, format!("SELECT 1 FROM pub.dim {}", numbered_joins(126)));
     add("18-relations", Expect::Refused, format!("SELECT 1 FROM {}", numbered("pub.dim t", 1_000, ",")));
     add("18-values", Expect::Bounded, format!("VALUES {}", chain("(1)", ",", 1_000)));
@@ -55,7 +63,11 @@ pub(super) fn cases() -> Vec<Case> {
     add("18-explain", Expect::Refused, format!("{}SELECT 1", "EXPLAIN ".repeat(900)));
     add("18-ctes", Expect::Bounded, doubling_ctes(30));
     add("18-cte-unions", Expect::Bounded, doubling_unions(30));
-    add("18-windows", Expect::Bounded, format!("SELECT {} FROM pub.emp", numbered("rank() OVER (ORDER BY salary + ", 200, "), ") + ")"));
+    add(
+        "18-windows",
+        Expect::Bounded,
+        format!("SELECT {} FROM pub.emp", numbered("rank() OVER (ORDER BY salary + ", 200, "), ") + ")"),
+    );
     add("18-array", Expect::Bounded, format!("SELECT [{}]", chain("1", ",", 1_900)));
     add("18-pipes", Expect::Bounded, format!("SELECT id FROM pub.emp {}", "|> WHERE id > 0 ".repeat(600)));
     made

@@ -65,8 +65,15 @@ pub(super) struct Case {
     pub(super) id: String,
     pub(super) dress: Option<Dress>,
     pub(super) expect: Expect,
+    /// The door that it is sent to.
+    pub(super) path: &'static str,
     pub(super) sql: String,
 }
+
+/// The door for queries.
+pub(super) const QUERY: &str = "/api/v1/query";
+/// The door for plans.
+const EXPLAIN: &str = "/api/v1/explain";
 
 /// Which mutations run.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +82,8 @@ pub(super) enum Mutations {
     Sampled(u64),
     /// All of them.
     All,
+    /// None.
+    Nothing,
 }
 
 /// Reads a file of the corpus.
@@ -83,7 +92,8 @@ pub(super) fn cases(toml: &str, mutations: Mutations) -> Vec<Case> {
     let mut cases = Vec::new();
     for class in file.attack {
         for (form, sql) in class.sql.iter().enumerate() {
-            let base = Case { id: format!("{}.{form}", class.id), dress: None, expect: class.expect, sql: sql.clone() };
+            let (id, expect) = (format!("{}.{form}", class.id), class.expect);
+            let base = Case { id, dress: None, expect, path: QUERY, sql: sql.clone() };
             if class.mutate {
                 let dressed = dresses(mutations, cases.len());
                 cases.extend(dressed.into_iter().filter_map(|dress| mutated(&base, dress)));
@@ -94,10 +104,25 @@ pub(super) fn cases(toml: &str, mutations: Mutations) -> Vec<Case> {
     cases
 }
 
+/// The same statements at the door for plans.
+pub(super) fn explained(toml: &str) -> Vec<Case> {
+    let queries = cases(toml, Mutations::Nothing).into_iter().filter(|case| mutate::is_query(&case.sql));
+    queries
+        .map(|case| {
+            let expect = match case.expect {
+                expect @ (Expect::Denied | Expect::Refused | Expect::RefusedOrDenied) => expect,
+                _ => Expect::Plan,
+            };
+            Case { id: format!("{} explained", case.id), expect, path: EXPLAIN, ..case }
+        })
+        .collect()
+}
+
 fn dresses(mutations: Mutations, index: usize) -> Vec<Dress> {
     let all: Vec<Dress> = TEXTUAL.into_iter().chain(STRUCTURAL).collect();
     match mutations {
         Mutations::All => all,
+        Mutations::Nothing => vec![],
         Mutations::Sampled(seed) => vec![all[choice(seed, index, all.len())]],
     }
 }
@@ -106,11 +131,13 @@ fn mutated(base: &Case, dress: Dress) -> Option<Case> {
     let sql = mutate::dress(&base.sql, dress)?;
     let expect = match base.expect {
         expect if TEXTUAL.contains(&dress) => expect,
-        Expect::Answered | Expect::Empty | Expect::Same | Expect::Failed | Expect::Bounded if dress == Dress::Explain => {
+        Expect::Answered | Expect::Empty | Expect::Same | Expect::Failed | Expect::Bounded
+            if dress == Dress::Explain =>
+        {
             Expect::Plan
         }
         Expect::Answered | Expect::Empty | Expect::Failed => Expect::Same,
         expect => expect,
     };
-    Some(Case { id: base.id.clone(), dress: Some(dress), expect, sql })
+    Some(Case { id: base.id.clone(), dress: Some(dress), expect, path: base.path, sql })
 }

@@ -19,11 +19,13 @@ const SCHEMA_WORDS: [&str; 6] = ["salary", "ssn", "region", "phone", "email", "d
 fn openings() -> Vec<(&'static str, String, Option<Value>)> {
     let commit = json!({"requirements": [], "updates": [{"action": "set-properties", "updates": {"x": "y"}}]});
     let identifier = json!({"namespace": ["pub"], "name": "emp"});
-    let change = json!({"identifier": identifier, "requirements": commit["requirements"], "updates": commit["updates"]});
+    let change =
+        json!({"identifier": identifier, "requirements": commit["requirements"], "updates": commit["updates"]});
     let table = "/namespaces/pub/tables/emp";
     let report = json!({"report-type": "scan-report", "table-name": "emp", "snapshot-id": 1, "schema-id": 0,
         "filter": true, "projected-field-ids": [], "projected-field-names": [], "metrics": {}});
-    let register = json!({"name": "emp", "metadata-location": "file:///x/metadata/v1.metadata.json", "overwrite": true});
+    let register =
+        json!({"name": "emp", "metadata-location": "file:///x/metadata/v1.metadata.json", "overwrite": true});
     vec![
         ("GET", table.to_owned(), None),
         ("GET", format!("{table}?snapshots=all"), None),
@@ -33,12 +35,20 @@ fn openings() -> Vec<(&'static str, String, Option<Value>)> {
         ("GET", format!("{table}/credentials"), None),
         ("POST", format!("{table}/plan"), Some(json!({"select": ["ssn"]}))),
         ("POST", format!("{table}/tasks"), Some(json!({"plan-task": "x"}))),
-        ("POST", format!("{table}/sign"), Some(json!({"region": "x", "uri": "file:///x", "method": "GET", "headers": {}}))),
+        (
+            "POST",
+            format!("{table}/sign"),
+            Some(json!({"region": "x", "uri": "file:///x", "method": "GET", "headers": {}})),
+        ),
         ("POST", format!("{table}/metrics"), Some(report)),
         ("POST", "/namespaces/pub/register".to_owned(), Some(register)),
         ("DELETE", table.to_owned(), None),
         ("DELETE", format!("{table}?purgeRequested=true"), None),
-        ("POST", "/tables/rename".to_owned(), Some(json!({"source": identifier, "destination": {"namespace": ["pub"], "name": "e2"}}))),
+        (
+            "POST",
+            "/tables/rename".to_owned(),
+            Some(json!({"source": identifier, "destination": {"namespace": ["pub"], "name": "e2"}})),
+        ),
         ("GET", format!("{table}$files"), None),
         ("GET", format!("{table}%24partitions"), None),
         ("GET", "/namespaces/pub%1Femp/tables/files".to_owned(), None),
@@ -46,7 +56,13 @@ fn openings() -> Vec<(&'static str, String, Option<Value>)> {
     ]
 }
 
-async fn at_catalog(fixture: &Fixture, tenant: &Tenant, method: &'static str, path: &str, body: Option<&Value>) -> Answer {
+async fn at_catalog(
+    fixture: &Fixture,
+    tenant: &Tenant,
+    method: &'static str,
+    path: &str,
+    body: Option<&Value>,
+) -> Answer {
     fixture.server.ask(method, &format!("/iceberg/v1/lake{path}"), &tenant.probe, body).await
 }
 
@@ -83,7 +99,9 @@ pub(super) async fn the_blocked_table_is_absent() {
     let mut failures = Vec::new();
     let names = [("salaries".to_owned(), "salariez".to_owned())];
     let commit = json!({"requirements": [], "updates": []});
-    for (method, tail) in [("GET", ""), ("HEAD", ""), ("POST", ""), ("DELETE", ""), ("GET", "/credentials"), ("POST", "/metrics")] {
+    for (method, tail) in
+        [("GET", ""), ("HEAD", ""), ("POST", ""), ("DELETE", ""), ("GET", "/credentials"), ("POST", "/metrics")]
+    {
         let body = Some(&commit).filter(|_| method == "POST");
         let path = |name: &str| format!("/namespaces/hr/tables/{name}{tail}");
         let blocked = at_catalog(fixture, &fixture.real, method, &path("salaries"), body).await;
@@ -91,7 +109,8 @@ pub(super) async fn the_blocked_table_is_absent() {
         if !(400..500).contains(&blocked.status) {
             failures.push(format!("{method} hr.salaries{tail}: {}", blocked.brief()));
         }
-        failures.extend(judge::differs_from_absent(&blocked, &absent, &names).map(|what| format!("{method}{tail} {what}")));
+        failures
+            .extend(judge::differs_from_absent(&blocked, &absent, &names).map(|what| format!("{method}{tail} {what}")));
     }
     for path in ["/namespaces/hr/tables", "/namespaces", "/namespaces/hr", "/namespaces/hr/views"] {
         let list = at_catalog(fixture, &fixture.real, "GET", path, None).await;
@@ -148,7 +167,11 @@ async fn token_after_revocation(fixture: &Fixture, first: &str, reader: &str) ->
     let path = format!("/iceberg/v1/lake/namespaces/pub/tables?pageSize=1&pageToken={token}");
     let after = fixture.server.ask("GET", &path, reader, None).await;
     let fine = !token.is_empty() && left.status == 204 && (400..500).contains(&after.status);
-    if fine { vec![] } else { vec![format!("a page token after revocation: {} {} {}", answer.status, left.status, after.brief())] }
+    if fine {
+        vec![]
+    } else {
+        vec![format!("a page token after revocation: {} {} {}", answer.status, left.status, after.brief())]
+    }
 }
 
 /// 77, S-034: an attribute is a literal of the column's type or no row; it is never SQL.

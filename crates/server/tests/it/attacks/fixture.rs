@@ -79,7 +79,14 @@ async fn tenant(server: &Server, world: World, admin: &str) -> Tenant {
     }
     let probe = person(server, admin, PROBE, &json!({"dept": "eng", "region": "us"})).await;
     for namespace in ["pub", "hr"] {
-        grant(server, admin, PROBE, &json!(["list", "read"]), &json!({"warehouse": WAREHOUSE, "namespace": [namespace]})).await;
+        grant(
+            server,
+            admin,
+            PROBE,
+            &json!(["list", "read"]),
+            &json!({"warehouse": WAREHOUSE, "namespace": [namespace]}),
+        )
+        .await;
     }
     deny_salaries(server, admin).await;
     let old_snapshot = employees(server, admin, &loader, world).await;

@@ -1,10 +1,7 @@
 //! A client that keeps every byte: what a server must not say has to be looked for in status line, headers and body
 //! alike, and what no client library would send has to be sendable. Follows nothing, retries nothing.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -57,7 +54,6 @@ pub(super) struct Answer {
     pub(super) head: String,
     pub(super) body: Vec<u8>,
     pub(super) raw: Vec<u8>,
-    pub(super) took: Duration,
 }
 
 impl Answer {
@@ -68,9 +64,11 @@ impl Answer {
 
     /// The value of a header.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().skip(1).filter_map(|line| line.split_once(':')).find_map(|(found, value)| {
-            found.eq_ignore_ascii_case(name).then_some(value.trim())
-        })
+        self.head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'))
+            .find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value.trim()))
     }
 
     /// The names of the headers, sorted.
@@ -91,13 +89,12 @@ impl Answer {
 
 /// Sends and collects until the server closes.
 pub(super) async fn send(address: SocketAddr, request: &Request) -> Result<Answer, String> {
-    let started = Instant::now();
     let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
     let raw = tokio::time::timeout(limit, exchange(address, request))
         .await
         .map_err(|_| format!("no answer within {ANSWER_SECONDS_MAX} s"))?
         .map_err(|error| format!("no answer: {error}"))?;
-    parse(raw, started.elapsed())
+    parse(raw)
 }
 
 async fn exchange(address: SocketAddr, request: &Request) -> std::io::Result<Vec<u8>> {
@@ -118,12 +115,12 @@ async fn exchange(address: SocketAddr, request: &Request) -> std::io::Result<Vec
     raw
 }
 
-fn parse(raw: Vec<u8>, took: Duration) -> Result<Answer, String> {
+fn parse(raw: Vec<u8>) -> Result<Answer, String> {
     let end = find(&raw, b"\r\n\r\n").ok_or_else(|| format!("not HTTP: `{}`", String::from_utf8_lossy(&raw)))?;
     let head = String::from_utf8_lossy(&raw[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or("no status line")?;
     let body = raw[end + 4..].to_vec();
-    let mut answer = Answer { status, head, body, raw, took };
+    let mut answer = Answer { status, head, body, raw };
     if answer.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
         answer.body = unchunk(&answer.body);
     }

@@ -83,7 +83,8 @@ pub(super) fn notes() -> Schema {
 impl Loader {
     /// Connects as the holder of `credential` (`id:secret`).
     pub(super) async fn connect(iceberg_uri: &str, warehouse: &str, credential: &str) -> Self {
-        let properties = [("uri", iceberg_uri), ("warehouse", warehouse), ("credential", credential), ("scope", "catalog")];
+        let properties =
+            [("uri", iceberg_uri), ("warehouse", warehouse), ("credential", credential), ("scope", "catalog")];
         let properties: HashMap<String, String> =
             properties.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let builder = RestCatalogBuilder::default().with_storage_factory(Arc::new(LocalFsStorageFactory));

@@ -93,7 +93,7 @@ fn piece_in(dress: Dress, i: usize, piece: &str) -> String {
     match dress {
         Dress::Upper if word => piece.to_uppercase(),
         Dress::Lower if word => piece.to_lowercase(),
-        Dress::Mixed if word => piece.chars().enumerate().map(|(j, c)| swapped(c, (i + j) % 2 == 0)).collect(),
+        Dress::Mixed if word => piece.chars().enumerate().map(|(j, c)| swapped(c, (i + j).is_multiple_of(2))).collect(),
         Dress::DoubleQuotes if NAMES.contains(&piece) => format!("\"{piece}\""),
         Dress::Backticks if NAMES.contains(&piece) => format!("`{piece}`"),
         Dress::BlockComments if space => "/* ; -- ' */".to_owned(),

@@ -51,7 +51,8 @@ fn visible(world: World, i: usize) -> Value {
         _ => json!(secret(world, "ssn", i)),
     };
     let phone = if governed { Value::Null } else { json!(secret(world, "phone", i)) };
-    let info = if i % 10 == 9 { Value::Null } else { json!({"phone": phone, "city": ["Boston", "Austin", "Reno"][i % 3]}) };
+    let city = ["Boston", "Austin", "Reno"][i % 3];
+    let info = if i % 10 == 9 { Value::Null } else { json!({"phone": phone, "city": city}) };
     json!({
         "id": i, "name": format!("name-{i:02}"), "region": "us", "dept": dept,
         "mgr": if i > 3 { json!(i / 2) } else { Value::Null }, "salary": 1000 + 137 * (i % 12),
@@ -75,7 +76,7 @@ fn hidden(world: World, i: usize) -> Value {
     };
     json!({
         "id": if i == 7 { 777 } else { number },
-        "name": secret(world, "name", i), "region": region, "dept": if i % 2 == 0 { "eng" } else { "spies" },
+        "name": secret(world, "name", i), "region": region, "dept": if i.is_multiple_of(2) { "eng" } else { "spies" },
         "mgr": i % 5 + 1, "salary": salary,
         "ssn": if i == 7 && world == World::Real { KNOWN_SSN.to_owned() } else { secret(world, "ssn", i) },
         "email": secret(world, "email", i),
@@ -111,7 +112,9 @@ pub(super) fn dim() -> Vec<Value> {
 
 /// A table that nobody but its owner may see.
 pub(super) fn salaries(world: World) -> Vec<Value> {
-    (1..=12).map(|i| json!({"id": i, "amount": 8_867_713_500_i64 + i64::from(i), "note": secret(world, "hr", 1)})).collect()
+    (1..=12)
+        .map(|i| json!({"id": i, "amount": 8_867_713_500_i64 + i64::from(i), "note": secret(world, "hr", 1)}))
+        .collect()
 }
 
 /// The texts that want to be obeyed; they are data.

@@ -40,14 +40,16 @@ pub(super) async fn run_corpus(name: &str, toml: &str) {
     run(name, cases).await;
 }
 
+/// Asks for the plans of a file of the corpus instead of its answers.
+pub(super) async fn run_explained(name: &str, toml: &str) {
+    run(name, corpus::explained(toml)).await;
+}
+
 /// Runs cases and fails with everything that is wrong.
 pub(super) async fn run(name: &str, cases: Vec<Case>) {
     let fixture = fixture().await;
-    let failures: Vec<String> = stream::iter(&cases)
-        .map(|case| judged(fixture, case))
-        .buffer_unordered(CASES_AT_A_TIME)
-        .concat()
-        .await;
+    let failures: Vec<String> =
+        stream::iter(&cases).map(|case| judged(fixture, case)).buffer_unordered(CASES_AT_A_TIME).concat().await;
     finish(fixture, name, failures).await;
 }
 
@@ -57,7 +59,9 @@ pub(super) async fn finish(fixture: &Fixture, name: &str, mut failures: Vec<Stri
         failures.push("the server is not alive any more".to_owned());
     }
     let asked = ["666-66-6666", "50501"].join(" ");
-    failures.extend(super::rows::leaks(fixture.server.log().as_bytes(), &asked).iter().map(|m| format!("the log holds `{m}`")));
+    failures.extend(
+        super::rows::leaks(fixture.server.log().as_bytes(), &asked).iter().map(|m| format!("the log holds `{m}`")),
+    );
     failures.sort();
     assert!(failures.is_empty(), "attacks {name}: {} failures\n{}", failures.len(), failures.join("\n"));
 }
@@ -115,7 +119,7 @@ async fn query(fixture: &Fixture, tenant: &Tenant, case: &Case, sql: &str) -> Re
     if case.expect == Expect::Bounded {
         body["timeout_ms"] = json!(BOUNDED_MS);
     }
-    let mut answer = ask(fixture, tenant, &body).await?;
+    let mut answer = ask(fixture, tenant, case.path, &body).await?;
     // Snapshots have other ids in other worlds.
     let unnamed = String::from_utf8_lossy(&answer.body).replace(&old, "{old_snapshot}");
     answer.body = unnamed.into_bytes();
@@ -123,8 +127,8 @@ async fn query(fixture: &Fixture, tenant: &Tenant, case: &Case, sql: &str) -> Re
 }
 
 /// Asks as the attacker, again where the tenant has too many queries running.
-async fn ask(fixture: &Fixture, tenant: &Tenant, body: &Value) -> Result<Answer, String> {
-    let request = Request::new("POST", "/api/v1/query", &tenant.probe, Some(body));
+async fn ask(fixture: &Fixture, tenant: &Tenant, path: &str, body: &Value) -> Result<Answer, String> {
+    let request = Request::new("POST", path, &tenant.probe, Some(body));
     for _ in 0..TRIES_MAX {
         let answer = send(fixture.server.address, &request).await?;
         if answer.status != 429 {

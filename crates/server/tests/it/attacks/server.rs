@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -21,7 +21,9 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     directory: PathBuf,
     ready: Value,
+    // Kept: the keeper ends the server when this end of the pipe is gone.
     _pipe: ChildStdin,
+    _keeper: Child,
 }
 
 impl Server {
@@ -48,7 +50,7 @@ impl Server {
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let base_url = ready["base_url"].as_str().unwrap();
         let address = base_url.trim_start_matches("http://").parse().unwrap();
-        Self { address, directory, ready, _pipe: pipe }
+        Self { address, directory, ready, _pipe: pipe, _keeper: keeper }
     }
 
     /// The credential of one of the demo's people.

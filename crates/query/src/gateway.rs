@@ -1,0 +1,390 @@
+//! The gateway, top-down: gate → resolve → govern → plan → verify → run → record → answer.
+//!
+//! Nothing is released before its audit record is durable. Refuses to run anything but what `verify` let through.
+
+use std::{sync::Arc, time::Duration};
+
+use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
+use polder_catalog::OpCtx;
+use polder_policy::actions;
+use polder_types::{Error, ErrorKind, Subject, WarehouseName};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::{
+    answer::{AnswerColumn, AnswerMetadata, ENGINE, Explanation, PolicyApplied, Provenance, QueryAnswer},
+    error::{Phase, internal, unknown_table},
+    explain::{Told, tell},
+    gate::{self, Asked, Gated, RelationName},
+    govern::TableKey,
+    information, json,
+    plan::{Engine, PlanInput, Planned, is_masked, plan},
+    record,
+    resolve::{Resolved, Resolver},
+    run::{Caps, Pool, Rows, Slot},
+    scan::{QueryLocal, TableCache},
+    trace::Traced,
+};
+
+/// Most rows of an answer, whatever is configured or asked for (S-091).
+pub const ROWS_MAX: usize = 10_000;
+
+/// The settings of a gateway.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Threads that run queries.
+    pub threads: usize,
+    /// Queries of one tenant at once; others wait.
+    pub queries_per_tenant_max: usize,
+    /// Most rows of an answer.
+    pub rows_max: usize,
+    /// Most bytes of an answer's rows.
+    pub bytes_max: usize,
+    /// Most bytes of memory of one query.
+    pub memory_bytes_max: usize,
+    /// How long a query may take.
+    pub time_max: Duration,
+    /// Memory for open tables.
+    pub table_cache_bytes: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            threads: 4,
+            queries_per_tenant_max: 8,
+            rows_max: ROWS_MAX,
+            bytes_max: 32 * 1024 * 1024,
+            memory_bytes_max: 256 * 1024 * 1024,
+            time_max: Duration::from_secs(30),
+            table_cache_bytes: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// What a caller asks.
+#[derive(Clone, Debug)]
+pub struct QueryRequest {
+    /// The statement.
+    pub sql: String,
+    /// Most rows wanted; the caps hold all the same.
+    pub max_rows: Option<u64>,
+    /// Most milliseconds wanted; the caps hold all the same.
+    pub timeout_ms: Option<u64>,
+    /// The warehouse that names without one refer to; the tenant's default one if absent.
+    pub warehouse: Option<WarehouseName>,
+}
+
+/// The governed query gateway.
+pub struct Gateway {
+    pool: Pool,
+    engine: Engine,
+    cache: TableCache,
+    config: GatewayConfig,
+}
+
+/// One query on its way.
+struct Attempt<'a> {
+    ctx: &'a OpCtx,
+    request: &'a QueryRequest,
+    slot: Slot,
+    started: Instant,
+    until: Instant,
+    rows_max: usize,
+}
+
+/// What a query gave, before it is recorded and told.
+struct Outcome {
+    rows: Rows,
+    schema: SchemaRef,
+    masked: Vec<bool>,
+    bytes: u64,
+    provenance: Provenance,
+    policies: Vec<PolicyApplied>,
+}
+
+impl Gateway {
+    /// Starts the gateway's threads.
+    ///
+    /// # Errors
+    /// `Internal` if the system gives none.
+    pub fn new(config: GatewayConfig) -> Result<Self, Error> {
+        Ok(Self {
+            pool: Pool::new(config.threads.max(1), config.queries_per_tenant_max.max(1))?,
+            engine: Engine::new(config.threads.max(1)),
+            cache: TableCache::new(config.table_cache_bytes),
+            config,
+        })
+    }
+
+    /// Answers one statement under the caller's policies.
+    ///
+    /// # Errors
+    /// What the caller can mend, with code, phase, position and candidates; never a data value (R34).
+    pub async fn query(&self, ctx: &OpCtx, request: QueryRequest) -> Result<QueryAnswer, Error> {
+        let answered = self.answer(ctx, &request).await;
+        answered.inspect_err(|error| record::refused(ctx, error))
+    }
+
+    /// Says in words how a statement would be governed. Runs nothing.
+    ///
+    /// # Errors
+    /// As [`Gateway::query`].
+    pub async fn explain(&self, ctx: &OpCtx, request: QueryRequest) -> Result<Explanation, Error> {
+        let explained = self.explanation(ctx, &request).await;
+        explained.inspect_err(|error| record::refused(ctx, error))
+    }
+
+    async fn answer(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<QueryAnswer, Error> {
+        let attempt = self.admit(ctx, request).await?;
+        let gated = self.gate(&attempt).await?;
+        let Gated { asked, relations, canonical } = gated;
+        let outcome = match asked {
+            Asked::Rows(query) => {
+                let resolved = attempt.resolver(self).resolve(&relations).await?;
+                self.run(&attempt, *query, resolved).await?
+            }
+            Asked::Plan(query) => {
+                let resolved = attempt.resolver(self).resolve(&relations).await?;
+                let (lines, facts) = self.told(&attempt, *query, resolved).await?;
+                Outcome::of_batch(information::plan(&lines)?, facts)
+            }
+            Asked::Columns(name) => self.columns(&attempt, name).await?,
+            Asked::Tables(within) => self.tables(&attempt, within).await?,
+        };
+        self.release(&attempt, canonical, outcome).await
+    }
+
+    async fn explanation(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<Explanation, Error> {
+        let attempt = self.admit(ctx, request).await?;
+        let Gated { asked, relations, canonical } = self.gate(&attempt).await?;
+        let (Asked::Rows(query) | Asked::Plan(query)) = asked else {
+            return Err(crate::error::refused("an explanation of anything but a query", None));
+        };
+        let resolved = attempt.resolver(self).resolve(&relations).await?;
+        let (plan, facts) = self.told(&attempt, *query, resolved).await?;
+        record::explained(ctx, &canonical, &facts.provenance, &facts.policies).await?;
+        Ok(Explanation { sql: canonical, plan, provenance: facts.provenance, policies_applied: facts.policies })
+    }
+
+    /// Authorizes the query as a whole and takes a slot of the tenant.
+    async fn admit<'a>(&self, ctx: &'a OpCtx, request: &'a QueryRequest) -> Result<Attempt<'a>, Error> {
+        ctx.authorize(actions::Query, &ctx.tenant_ref())?;
+        #[allow(clippy::disallowed_methods, reason = "the one clock of the gateway: how long a query took and may take")]
+        let started = Instant::now();
+        let wanted = request.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
+        let until = ctx.deadline().min(started + self.config.time_max.min(wanted));
+        let rows = request.max_rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(usize::MAX);
+        let rows_max = rows.min(self.config.rows_max).min(ROWS_MAX);
+        let slot = self.pool.slot(ctx.tenant(), until).await?;
+        Ok(Attempt { ctx, request, slot, started, until, rows_max })
+    }
+
+    async fn gate(&self, attempt: &Attempt<'_>) -> Result<Gated, Error> {
+        let sql = attempt.request.sql.clone();
+        self.pool.think(&attempt.slot, attempt.until, move || gate::check(&sql)).await
+    }
+
+    /// Plans and verifies on a thread with a big stack.
+    async fn plan(
+        &self,
+        attempt: &Attempt<'_>,
+        query: datafusion::sql::sqlparser::ast::Query,
+        resolved: &Resolved,
+    ) -> Result<(Planned, Arc<QueryLocal>), Error> {
+        let now = attempt.ctx.now();
+        let local = Arc::new(QueryLocal::new(salt()?, now));
+        let tables = resolved.governed(&local, self.engine.partitions());
+        let (engine, query_local) = (self.engine.clone(), local.clone());
+        let (rows_max, memory_bytes) = (attempt.rows_max, self.config.memory_bytes_max);
+        let work = move || async move {
+            let input = PlanInput { query, tables: &tables, local: &query_local, now, rows_max, memory_bytes };
+            plan(&engine, input).await
+        };
+        Ok((self.pool.think_async(&attempt.slot, attempt.until, work).await?, local))
+    }
+
+    async fn run(
+        &self,
+        attempt: &Attempt<'_>,
+        query: datafusion::sql::sqlparser::ast::Query,
+        resolved: Resolved,
+    ) -> Result<Outcome, Error> {
+        let (planned, local) = self.plan(attempt, query, &resolved).await?;
+        let Planned { logical, verified, traced, schema } = planned;
+        let caps = Caps { rows_max: attempt.rows_max, bytes_max: self.config.bytes_max };
+        let rows = self.pool.run(attempt.slot.clone(), attempt.until, verified, caps).await?;
+        self.pool.discard(&attempt.slot, logical);
+        let facts = Facts::new(&traced, &resolved);
+        Ok(Outcome {
+            masked: (0..schema.fields().len()).map(|column| is_masked(&traced.outputs, column)).collect(),
+            bytes: local.bytes(),
+            rows,
+            schema,
+            provenance: facts.provenance,
+            policies: facts.policies,
+        })
+    }
+
+    /// The plan of a query in words.
+    async fn told(
+        &self,
+        attempt: &Attempt<'_>,
+        query: datafusion::sql::sqlparser::ast::Query,
+        resolved: Resolved,
+    ) -> Result<(Vec<String>, Facts), Error> {
+        let (planned, _) = self.plan(attempt, query, &resolved).await?;
+        let facts = Facts::new(&planned.traced, &resolved);
+        let (rows_max, bytes_max) = (attempt.rows_max, self.config.bytes_max);
+        let caps = format!(
+            "answer at most {rows_max} rows and {bytes_max} bytes, within {} ms and {} bytes of memory",
+            self.config.time_max.as_millis(),
+            self.config.memory_bytes_max
+        );
+        let work = move || {
+            let Planned { logical, traced, .. } = planned;
+            let tables = resolved.by_key();
+            let told: Vec<Told<'_>> = traced
+                .tables
+                .iter()
+                .filter_map(|key| tables.get(key).map(|table| (key, table)))
+                .map(|(key, table)| Told {
+                    table: key.0.to_string(),
+                    snapshot_id: table.provenance.as_ref().and_then(|provenance| provenance.snapshot_id),
+                    policies: &table.policies,
+                })
+                .collect();
+            Ok(tell(&logical, &traced, &told, &caps))
+        };
+        Ok((self.pool.think(&attempt.slot, attempt.until, work).await?, facts))
+    }
+
+    async fn columns(&self, attempt: &Attempt<'_>, name: RelationName) -> Result<Outcome, Error> {
+        let resolved = attempt.resolver(self).resolve(std::slice::from_ref(&name)).await?;
+        let table = resolved.names.get(&name).ok_or_else(|| unknown_table(&name.join(".")))?;
+        let batch = information::describe(&table.source.schema(), |column| table.source.masked(column))?;
+        let facts = Facts {
+            provenance: Provenance { tables: table.provenance.clone().into_iter().collect(), ..Provenance::default() },
+            policies: table.policies.clone(),
+        };
+        Ok(Outcome::of_batch(batch, facts))
+    }
+
+    async fn tables(&self, attempt: &Attempt<'_>, within: Option<RelationName>) -> Result<Outcome, Error> {
+        let mut described = attempt.resolver(self).described(attempt.request.warehouse.as_ref(), false).await?;
+        if let Some(within) = within {
+            described.retain(|table| table.ident.namespace.levels() == within.as_slice());
+        }
+        Ok(Outcome::of_batch(information::tables(&described)?, Facts::default()))
+    }
+
+    /// Renders, records and only then answers.
+    async fn release(&self, attempt: &Attempt<'_>, canonical: String, outcome: Outcome) -> Result<QueryAnswer, Error> {
+        let Outcome { rows, schema, masked, bytes, provenance, policies } = outcome;
+        let (batches, bytes_max) = (rows.batches, self.config.bytes_max);
+        let render = move || {
+            json::rows(&batches, bytes_max).map_err(|json::NoJsonForm| {
+                Error::unsupported("unsupported_type", "a column of the answer has a type that JSON answers do not have")
+            })
+        };
+        let text = self.pool.think(&attempt.slot, attempt.until, render).await?;
+        let truncated = rows.truncated || text.truncated;
+        let columns = schema
+            .fields()
+            .iter()
+            .zip(masked)
+            .map(|(field, masked)| AnswerColumn {
+                name: field.name().clone(),
+                r#type: json::type_name(field),
+                nullable: field.is_nullable(),
+                masked,
+            })
+            .collect();
+        // SECURITY: the record is durable before a byte of the answer leaves.
+        record::ran(attempt.ctx, &canonical, &provenance, &policies, text.count, truncated).await?;
+        Ok(QueryAnswer {
+            sql: canonical,
+            columns,
+            rows: RawValue::from_string(text.text).map_err(|_| internal(Phase::Run, "the rows are not JSON"))?,
+            metadata: AnswerMetadata {
+                engine: ENGINE,
+                catalog: catalog_of(&provenance, attempt.request.warehouse.as_ref()),
+                routed_reason: "table_resolved",
+                duration_ms: u64::try_from(attempt.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                row_count: text.count,
+                bytes_scanned: bytes,
+                query_id: attempt.ctx.request_id(),
+                truncated,
+                row_limit: attempt.rows_max,
+            },
+            provenance,
+            policies_applied: policies,
+        })
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Attempt<'_> {
+    fn resolver<'a>(&'a self, gateway: &'a Gateway) -> Resolver<'a> {
+        Resolver { ctx: self.ctx, cache: &gateway.cache, warehouse: self.request.warehouse.as_ref() }
+    }
+}
+
+impl Outcome {
+    fn of_batch(batch: RecordBatch, facts: Facts) -> Self {
+        Self {
+            schema: batch.schema(),
+            masked: vec![false; batch.num_columns()],
+            rows: Rows { count: batch.num_rows(), batches: vec![batch], truncated: false },
+            bytes: 0,
+            provenance: facts.provenance,
+            policies: facts.policies,
+        }
+    }
+}
+
+/// What an answer says about the tables of a plan.
+#[derive(Default)]
+struct Facts {
+    provenance: Provenance,
+    policies: Vec<PolicyApplied>,
+}
+
+impl Facts {
+    fn new(traced: &Traced, resolved: &Resolved) -> Self {
+        let tables = resolved.by_key();
+        let read = || traced.tables.iter().filter_map(|key| tables.get(key));
+        let mut columns: Vec<(TableKey, String)> =
+            traced.outputs.iter().flat_map(|output| output.sources.iter().cloned()).collect();
+        columns.sort();
+        columns.dedup();
+        Self {
+            provenance: Provenance {
+                tables: read().filter_map(|table| table.provenance.clone()).collect(),
+                columns: columns.into_iter().map(|(table, column)| format!("{}.{column}", table.0)).collect(),
+                documents: Vec::new(),
+            },
+            policies: read().flat_map(|table| table.policies.iter().cloned()).collect(),
+        }
+    }
+}
+
+fn catalog_of(provenance: &Provenance, asked: Option<&WarehouseName>) -> Option<String> {
+    let first = provenance.tables.first().map(|table| &table.warehouse);
+    asked.or(first).map(ToString::to_string)
+}
+
+/// Fresh bytes for `sha-256-query-local`.
+fn salt() -> Result<[u8; 32], Error> {
+    let mut salt = [0; 32];
+    #[allow(clippy::disallowed_methods, reason = "the salt of a query is key material")]
+    getrandom::fill(&mut salt).map_err(|_| {
+        Error::new(ErrorKind::Unavailable, Subject::Query, "no_randomness", "the system gives no random bytes")
+    })?;
+    Ok(salt)
+}

@@ -1,0 +1,225 @@
+//! From the names of a statement to governed sources, each authorized for the caller: the one file of the gateway that
+//! knows the catalog.
+//!
+//! What does not resolve is simply not there: absent, invisible and blocked tables leave no trace that could tell them
+//! apart (R22). How names resolve: docs/decisions/0005.
+
+use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+
+use polder_catalog::{OpCtx, tables, visible_tables};
+use polder_policy::{Applied, DenialReason, Rule, actions};
+use polder_types::{Error, ErrorKind, Namespace, TableIdent, WarehouseName};
+
+use crate::{
+    answer::{PolicyApplied, ProvenanceTable},
+    gate::RelationName,
+    govern::{GovernedTable, Source, TableKey},
+    information::{self, Described, INFORMATION_SCHEMA},
+    memory::MemorySource,
+    scan::{GovernedSource, QueryLocal, TableCache},
+};
+
+/// Most tables that `information_schema` tells about.
+const DESCRIBED_TABLES_MAX: usize = 1000;
+
+/// A table of the statement, with what the answer says about it.
+pub(crate) struct ResolvedTable {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) key: TableKey,
+    /// `None` for the gateway's own tables.
+    pub(crate) provenance: Option<ProvenanceTable>,
+    pub(crate) policies: Vec<PolicyApplied>,
+}
+
+/// The names of a statement that stand for something.
+pub(crate) struct Resolved {
+    pub(crate) names: HashMap<RelationName, Arc<ResolvedTable>>,
+}
+
+impl Resolved {
+    /// The tables as the planner sees them, for one query.
+    pub(crate) fn governed(&self, query: &Arc<QueryLocal>, partitions: usize) -> HashMap<RelationName, Arc<GovernedTable>> {
+        let govern = |table: &ResolvedTable| {
+            GovernedTable::new(table.key.clone(), table.source.clone(), query.clone(), partitions)
+        };
+        self.names.iter().map(|(name, table)| (name.clone(), Arc::new(govern(table)))).collect()
+    }
+
+    /// The tables by key.
+    pub(crate) fn by_key(&self) -> BTreeMap<&TableKey, &ResolvedTable> {
+        self.names.values().map(|table| (&table.key, table.as_ref())).collect()
+    }
+}
+
+/// Resolves names for the caller.
+pub(crate) struct Resolver<'a> {
+    pub(crate) ctx: &'a OpCtx,
+    pub(crate) cache: &'a TableCache,
+    /// The warehouse of the request; the tenant's default one if absent.
+    pub(crate) warehouse: Option<&'a WarehouseName>,
+}
+
+impl Resolver<'_> {
+    /// Resolves every name that stands for something the caller may read.
+    ///
+    /// # Errors
+    /// `Unsupported` for a table that this build cannot read, and what the catalog cannot answer now.
+    pub(crate) async fn resolve(&self, names: &[RelationName]) -> Result<Resolved, Error> {
+        let mut resolved = Resolved { names: HashMap::new() };
+        for name in names {
+            if let Some(table) = self.table(name).await? {
+                resolved.names.insert(name.clone(), Arc::new(table));
+            }
+        }
+        Ok(resolved)
+    }
+
+    async fn table(&self, name: &RelationName) -> Result<Option<ResolvedTable>, Error> {
+        let Some((warehouse, path)) = self.place(name).await? else { return Ok(None) };
+        if let [schema, table] = path
+            && schema == INFORMATION_SCHEMA
+        {
+            return self.information(warehouse.as_ref(), table).await;
+        }
+        // A name that cannot be one of ours names nothing.
+        let Some(ident) = ident(path) else { return Ok(None) };
+        match tables::for_query(self.ctx, warehouse.as_ref(), &ident).await {
+            Ok(table) => govern(self.cache, &table).map(Some),
+            // SECURITY: what may be known but not read is told apart from nothing at the other doors only (R22).
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The warehouse and the path in it that a name stands for.
+    async fn place<'n>(&self, name: &'n [String]) -> Result<Option<(Option<WarehouseName>, &'n [String])>, Error> {
+        let [first, rest @ ..] = name else { return Ok(None) };
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        if rest.len() > 1
+            && let Ok(warehouse) = first.parse::<WarehouseName>()
+            && self.sees(&warehouse).await?
+        {
+            return Ok(Some((Some(warehouse), rest)));
+        }
+        Ok(Some((self.warehouse.cloned(), name)))
+    }
+
+    async fn sees(&self, warehouse: &WarehouseName) -> Result<bool, Error> {
+        let store = self.ctx.catalog().store();
+        let Some(row) = store.resolve_warehouse(self.ctx.tenant(), warehouse).await? else { return Ok(false) };
+        let decision =
+            polder_policy::authorize(self.ctx.snapshot(), self.ctx.principal(), actions::GetConfig, &row.warehouse);
+        // A credential for queries only lacks the scope of the other doors; its holder may still know the warehouse.
+        Ok(!matches!(decision, Err(denial) if denial.reason == DenialReason::Invisible))
+    }
+
+    /// One of the tables about tables.
+    async fn information(&self, warehouse: Option<&WarehouseName>, table: &str) -> Result<Option<ResolvedTable>, Error> {
+        let batch = match table {
+            "tables" => information::tables(&self.described(warehouse, false).await?)?,
+            "columns" => information::columns(&self.described(warehouse, true).await?)?,
+            _ => return Ok(None),
+        };
+        Ok(Some(ResolvedTable {
+            source: Arc::new(MemorySource::new(batch)),
+            key: TableKey(format!("{INFORMATION_SCHEMA}.{table}").into()),
+            provenance: None,
+            policies: Vec::new(),
+        }))
+    }
+
+    /// The tables of a warehouse that the caller may see, with their columns if wanted.
+    ///
+    /// # Errors
+    /// What the catalog cannot answer now; `Forbidden` if the credential does not reach lists.
+    pub(crate) async fn described(
+        &self,
+        warehouse: Option<&WarehouseName>,
+        with_columns: bool,
+    ) -> Result<Vec<Described>, Error> {
+        let store = self.ctx.catalog().store();
+        let row = match warehouse {
+            Some(name) => store.resolve_warehouse(self.ctx.tenant(), name).await?,
+            None => store.default_warehouse(self.ctx.tenant()).await?,
+        };
+        let Some(row) = row else { return Ok(Vec::new()) };
+        let name = row.warehouse.name.clone();
+        let visible = match visible_tables(self.ctx, &name, DESCRIBED_TABLES_MAX).await {
+            Ok(visible) => visible,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut described = Vec::with_capacity(visible.tables.len());
+        for ident in visible.tables {
+            let columns = if with_columns { self.columns(&name, &ident).await? } else { None };
+            described.push(Described { warehouse: name.to_string(), ident, columns });
+        }
+        Ok(described)
+    }
+
+    async fn columns(
+        &self,
+        warehouse: &WarehouseName,
+        ident: &TableIdent,
+    ) -> Result<Option<(datafusion::arrow::datatypes::SchemaRef, Vec<bool>)>, Error> {
+        let table = match tables::for_query(self.ctx, Some(warehouse), ident).await {
+            Ok(table) => govern(self.cache, &table),
+            Err(error) => Err(error),
+        };
+        match table {
+            Ok(table) => {
+                let schema = table.source.schema();
+                let masked = (0..schema.fields().len()).map(|column| table.source.masked(column)).collect();
+                Ok(Some((schema, masked)))
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Unsupported) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn ident(path: &[String]) -> Option<TableIdent> {
+    let (name, namespace) = path.split_last()?;
+    TableIdent::new(Namespace::new(namespace.to_vec()).ok()?, name.clone()).ok()
+}
+
+/// Puts the caller's policy over an authorized table.
+fn govern(cache: &TableCache, table: &tables::QueryTable) -> Result<ResolvedTable, Error> {
+    let source = GovernedSource::open(cache, table, None)?;
+    let place = &table.row.table;
+    let name = format!("{}.{}", place.namespace.warehouse.name, place.ident());
+    let applied = table.permit.obligations().map(|obligations| obligations.applied.as_slice()).unwrap_or_default();
+    Ok(ResolvedTable {
+        key: TableKey(name.as_str().into()),
+        provenance: Some(ProvenanceTable {
+            warehouse: place.namespace.warehouse.name.clone(),
+            namespace: place.namespace.name.levels().to_vec(),
+            name: place.name.as_ref().to_owned(),
+            table_id: place.id,
+            snapshot_id: source.snapshot_id(),
+        }),
+        policies: applied.iter().map(|policy| policy_applied(policy, &name)).collect(),
+        source: Arc::new(source),
+    })
+}
+
+fn policy_applied(applied: &Applied, table: &str) -> PolicyApplied {
+    let column = match &applied.rule {
+        Rule::Mask { column, .. } => Some(column.join(".")),
+        // A hidden column does not exist for the caller, so it is not named.
+        Rule::RowFilter(_) | Rule::Hide { .. } => None,
+    };
+    PolicyApplied {
+        id: applied.id,
+        name: applied.name.clone(),
+        kind: applied.rule.kind(),
+        table: table.to_owned(),
+        column,
+    }
+}

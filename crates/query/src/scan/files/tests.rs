@@ -1,0 +1,107 @@
+use std::{fs, os::unix::fs::symlink};
+
+use polder_types::ErrorKind;
+use tempfile::TempDir;
+
+use super::*;
+
+struct Place {
+    dir: TempDir,
+    files: TableFiles,
+    root: String,
+}
+
+fn place() -> Place {
+    let dir = TempDir::new().unwrap();
+    let root = format!("file://{}/t1", dir.path().display());
+    for path in ["t1/data/region=a%20b", "t10", "t2"] {
+        fs::create_dir_all(dir.path().join(path)).unwrap();
+    }
+    for path in ["t1/data/a", "t1/data/region=a%20b/x", "t10/secret", "t2/secret", "secret"] {
+        fs::write(dir.path().join(path), b"bytes").unwrap();
+    }
+    Place { files: TableFiles::new(&Location::parse(&root).unwrap()).unwrap(), root, dir }
+}
+
+/// A-004, R10, R7: no path leads outside the table's own location, and all refusals read alike.
+#[test]
+fn paths_outside_the_table_are_refused_with_one_text() {
+    let place = place();
+    let base = place.dir.path().display();
+    let refused = [
+        "/etc/passwd".to_owned(),
+        "file:///etc/passwd".to_owned(),
+        format!("file://{base}/t10/secret"),
+        format!("file://{base}/t2/secret"),
+        format!("file://{base}/secret"),
+        format!("file://{base}/t1/../t2/secret"),
+        format!("file://{base}/t1/data/../../t2/secret"),
+        format!("file://{base}/t1/%2e%2e/t2/secret"),
+        format!("file://{base}/t1/..%2ft2%2fsecret"),
+        format!("file://{base}/t1%2f..%2ft2/secret"),
+        format!("file://{base}/t1%/data/a"),
+        format!("file://{base}/%74%31/data/a"),
+        format!("file://{base}/t1/data/x%/../../../t2/secret"),
+        format!("file://{base}/t1/data//a"),
+        format!("file://{base}/t1/data/a%00"),
+        format!("file://{base}/t1/data/a\0"),
+        format!("file://host{base}/t1/data/a"),
+        format!("{base}/t1/data/a"),
+        "s3://bucket/t1/data/a".to_owned(),
+        place.root.clone(),
+        format!("{}/data", place.root),
+        format!("{}/data/absent", place.root),
+        String::new(),
+        "%".to_owned(),
+    ];
+    for path in refused {
+        let error = place.files.open(&path).err().unwrap_or_else(|| panic!("opened {path}"));
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Internal, "the table's files cannot be read"), "{path}");
+    }
+}
+
+/// R10: a symbolic link is followed only to what the table may read anyway.
+#[test]
+fn links_that_leave_the_table_are_refused() {
+    let place = place();
+    let base = place.dir.path();
+    symlink(base.join("t2/secret"), base.join("t1/data/file-link")).unwrap();
+    symlink(base.join("t2"), base.join("t1/data/dir-link")).unwrap();
+    symlink("/etc/passwd", base.join("t1/passwd")).unwrap();
+    symlink(base.join("t1/data/a"), base.join("t1/data/inside")).unwrap();
+    for path in ["data/file-link", "data/dir-link/secret", "passwd"] {
+        assert!(place.files.open(&format!("{}/{path}", place.root)).is_err(), "{path}");
+    }
+    assert!(place.files.open(&format!("{}/data/inside", place.root)).is_ok());
+}
+
+#[test]
+fn files_of_the_table_are_read_whatever_clients_call_them() {
+    let place = place();
+    for path in ["data/a", "data/region=a%20b/x"] {
+        assert_eq!(place.files.read_all(&format!("{}/{path}", place.root), 100).unwrap().as_ref(), b"bytes");
+    }
+    let one_slash = place.root.replace("file://", "file:");
+    assert!(place.files.open(&format!("{one_slash}/data/a")).is_ok());
+}
+
+/// A file that is larger than its limit, or shorter than a range from a manifest, takes no memory.
+#[test]
+fn reads_are_bounded_by_the_file_and_by_the_limit() {
+    let place = place();
+    let path = format!("{}/data/a", place.root);
+    assert!(place.files.read_all(&path, 4).is_err());
+    let file = place.files.open(&path).unwrap();
+    assert!(file.read(0..6).is_err());
+    #[allow(clippy::reversed_empty_ranges, reason = "what a bad manifest says")]
+    let backwards = 3..1;
+    assert!(file.read(backwards).is_err());
+    assert!(file.read(0..u64::MAX).is_err());
+    assert_eq!(file.read(1..3).unwrap().as_ref(), b"yt");
+}
+
+#[test]
+fn other_stores_are_not_supported() {
+    let error = TableFiles::new(&Location::parse("s3://bucket/a").unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}

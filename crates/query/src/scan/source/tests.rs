@@ -1,0 +1,3 @@
+mod governed;
+mod history;
+mod hostile;

@@ -1,0 +1,6 @@
+//! `/iceberg/v1`.
+
+mod config;
+mod namespaces;
+mod oauth;
+mod tables;

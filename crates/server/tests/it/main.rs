@@ -1,0 +1,12 @@
+//! The server through its doors: one binary, folders as in the URL tree.
+#![allow(clippy::disallowed_methods, reason = "tests start processes and threads of their own")]
+
+mod admin;
+mod api;
+mod attacks;
+mod canary;
+mod coverage;
+mod iceberg;
+mod limits;
+mod program;
+mod routes;

@@ -1,0 +1,77 @@
+//! A server in this process, on a free loopback port, below a directory of its own.
+
+use std::path::Path;
+
+use polder_server::{
+    config::Config,
+    serve::{RunningServer, start},
+};
+use tempfile::TempDir;
+
+use crate::{Client, Credential};
+
+/// A running server; its directory goes with it.
+pub struct TestServer {
+    base_url: String,
+    operator: Credential,
+    running: RunningServer,
+    directory: TempDir,
+}
+
+impl TestServer {
+    /// Starts one with the usual settings.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with settings changed.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let mut config = Config::embedded(directory.path(), address);
+        change(&mut config);
+        let credential = polder_server::serve::init(&config, "operator", "root").await.expect("an installation");
+        let operator = Credential::parse(credential.expect("a fresh database").expose());
+        let running = start(&config).await.expect("a server");
+        Self { base_url: format!("http://{}", running.address()), operator, running, directory }
+    }
+
+    /// Where it answers, without a slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Where it keeps everything.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A caller without a credential.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(&self.base_url)
+    }
+
+    /// The operator's first administrator.
+    #[must_use]
+    pub fn operator(&self) -> Client {
+        self.anonymous().with_key(&self.operator)
+    }
+
+    /// How many statements the store has run.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.running.statements()
+    }
+
+    /// Stops it as a signal would, and returns its directory, so that what it left can be looked at.
+    pub async fn stop(self) -> TempDir {
+        self.running.shutdown().await;
+        self.directory
+    }
+}
