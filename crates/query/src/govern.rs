@@ -117,7 +117,6 @@ impl TableProvider for GovernedTable {
         };
         Ok(Arc::new(GovernedScanExec {
             key: self.key.clone(),
-            columns: projection.cloned(),
             filtered: !pushed.is_empty(),
             limit,
             inner,
@@ -153,7 +152,6 @@ fn properties(schema: Arc<Schema>, partitions: usize) -> PlanProperties {
 /// The barrier in a physical plan. A leaf; all hooks of push-down keep their safe defaults.
 pub(crate) struct GovernedScanExec {
     key: TableKey,
-    columns: Option<Vec<usize>>,
     filtered: bool,
     limit: Option<usize>,
     inner: Arc<dyn Prepared>,
@@ -162,10 +160,6 @@ pub(crate) struct GovernedScanExec {
 }
 
 impl GovernedScanExec {
-    pub(crate) fn key(&self) -> &TableKey {
-        &self.key
-    }
-
     /// True if the scan was made for this query, and for no other one.
     pub(crate) fn belongs_to(&self, query: &Arc<QueryLocal>) -> bool {
         Arc::ptr_eq(&self.query, query)

@@ -12,6 +12,8 @@ use datafusion::arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 
+use crate::functions::value_bytes;
+
 /// Rows as text, and how many there are.
 pub(crate) struct RowsText {
     /// A JSON array of arrays.
@@ -47,6 +49,13 @@ pub(crate) fn rows(batches: &[RecordBatch], bytes_max: usize) -> Result<RowsText
     }
     out.text.push(']');
     Ok(out)
+}
+
+/// The bytes that the values of an answer take; the same however they came in batches.
+pub(crate) fn bytes(batches: &[RecordBatch]) -> u64 {
+    let columns = batches.iter().flat_map(|batch| batch.columns());
+    let values = columns.flat_map(|column| (0..column.len()).map(move |row| value_bytes(column, row)));
+    values.fold(0, |sum, bytes| sum.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX)))
 }
 
 fn write_row(out: &mut String, batch: &RecordBatch, row: usize) -> Result<(), NoJsonForm> {

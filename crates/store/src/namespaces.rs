@@ -328,7 +328,8 @@ async fn update(
     row.properties.extend(updates);
     row.version += 1;
     let query = sql("UPDATE namespaces SET properties = $1, version = $2 WHERE tenant_id = $3 AND id = $4");
-    let query = query.bind(properties_json(&row.properties)?).bind(row.version).bind(&trail.tenant).bind(namespace.id());
+    let query =
+        query.bind(properties_json(&row.properties)?).bind(row.version).bind(&trail.tenant).bind(namespace.id());
     tx.execute(query).await?;
     let object = AuditObject::new(Subject::Namespace, namespace.id(), namespace.name.to_string(), row.version);
     let detail = AuditDetail::Properties { removed: answer.removed.len(), updated: answer.updated.len() };

@@ -153,11 +153,7 @@ impl Store {
     ///
     /// # Errors
     /// `Invalid` if it does.
-    pub async fn check_free_location(
-        &self,
-        permit: &Permit<actions::CreateTable>,
-        location: &Location,
-    ) -> Result<()> {
+    pub async fn check_free_location(&self, permit: &Permit<actions::CreateTable>, location: &Location) -> Result<()> {
         let warehouse = permit.resource().warehouse.id;
         change::refuse_overlap(&mut self.read().await?, permit.tenant(), warehouse, location).await
     }

@@ -15,9 +15,11 @@ pub use ids::{
     EventId, KeyId, NamespaceId, PolicyId, PrincipalId, RelationId, RequestId, RoleId, TenantId, WarehouseId,
     WarehouseName,
 };
-pub use location::{Location, LocationError};
-pub use names::{NAMESPACE_DEPTH_MAX, NameError, Namespace, QualifiedName, TableIdent, check_name, is_deceptive, is_refused};
 pub use location::LOCATION_BYTES_MAX;
+pub use location::{Location, LocationError};
+pub use names::{
+    NAMESPACE_DEPTH_MAX, NameError, Namespace, QualifiedName, TableIdent, check_name, is_deceptive, is_refused,
+};
 pub use principal::{Attribute, Principal, PrincipalKind};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;

@@ -19,6 +19,7 @@ use datafusion::{
 };
 
 use bound::{Bound, Bounded};
+pub(crate) use size::value_bytes;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ impl Sizes {
 }
 
 /// The bytes of one value, those of lists and structs with all that is inside.
-pub(super) fn value_bytes(array: &ArrayRef, row: usize) -> usize {
+pub(crate) fn value_bytes(array: &ArrayRef, row: usize) -> usize {
     if array.is_null(row) {
         return 0;
     }

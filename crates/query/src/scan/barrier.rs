@@ -113,10 +113,17 @@ impl Governed {
         });
         let shown: BTreeSet<i32> = needed.iter().filter_map(|i| self.columns.get(*i)).flat_map(|f| ids_of(f)).collect();
         let masks = self.policy.fields.iter().filter(|(id, _)| shown.contains(id));
-        masks.for_each(|(_, rule)| if let FieldRule::Mask(mask) = rule { mask_columns(mask, &mut fields) });
-        needed.extend(self.columns.iter().enumerate().filter_map(|(index, field)| {
-            ids_of(field).iter().any(|id| fields.contains(id)).then_some(index)
-        }));
+        masks.for_each(|(_, rule)| {
+            if let FieldRule::Mask(mask) = rule {
+                mask_columns(mask, &mut fields)
+            }
+        });
+        needed.extend(
+            self.columns
+                .iter()
+                .enumerate()
+                .filter_map(|(index, field)| ids_of(field).iter().any(|id| fields.contains(id)).then_some(index)),
+        );
         needed.into_iter().collect()
     }
 }
@@ -192,6 +199,3 @@ impl Barrier {
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(Error::internal)
     }
 }
-
-#[cfg(test)]
-mod tests;

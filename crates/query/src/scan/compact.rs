@@ -14,7 +14,7 @@ use arrow::{
     compute::take,
     datatypes::{
         ArrowPrimitiveType, ByteArrayType, DataType, Date32Type, Decimal128Type, Field, FieldRef, Float32Type,
-        Float64Type, Int32Type, Int64Type, LargeBinaryType, TimeUnit, Time64MicrosecondType, TimestampMicrosecondType,
+        Float64Type, Int32Type, Int64Type, LargeBinaryType, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
         TimestampNanosecondType, Utf8Type,
     },
     error::ArrowError,
@@ -103,7 +103,8 @@ impl Values<'_> {
         let array = self.array.as_bytes_opt::<T>().ok_or_else(unexpected)?;
         let lengths = array.offsets().lengths().enumerate();
         let offsets = OffsetBuffer::from_lengths(lengths.map(|(row, len)| if self.shows(row) { len } else { 0 }));
-        let mut bytes = Vec::with_capacity(offsets.last().map_or(0, |last| arrow::datatypes::ArrowNativeType::as_usize(*last)));
+        let mut bytes =
+            Vec::with_capacity(offsets.last().map_or(0, |last| arrow::datatypes::ArrowNativeType::as_usize(*last)));
         for row in (0..array.len()).filter(|row| self.shows(*row)) {
             bytes.extend_from_slice(array.value(row).as_ref());
         }
@@ -111,7 +112,8 @@ impl Values<'_> {
     }
 
     fn fixed(self, width: i32) -> Result<ArrayRef, ArrowError> {
-        let array = self.array.as_fixed_size_binary_opt().filter(|a| a.value_length() == width).ok_or_else(unexpected)?;
+        let array =
+            self.array.as_fixed_size_binary_opt().filter(|a| a.value_length() == width).ok_or_else(unexpected)?;
         let zeros = vec![0_u8; usize::try_from(width).map_err(|_| unexpected())?];
         let mut bytes = Vec::with_capacity(zeros.len().saturating_mul(array.len()));
         for row in 0..array.len() {

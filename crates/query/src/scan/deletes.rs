@@ -86,7 +86,9 @@ impl Deletes {
         let contents = cell.get_or_try_init(|| async {
             Ok::<_, Error>(Arc::new(match &delete.kind {
                 DeleteKind::Position { .. } => Contents::Positions(positions(table, delete).await?),
-                DeleteKind::Equality { ids } => Contents::Equality(Arc::new(EqualitySet::read(table, delete, ids).await?)),
+                DeleteKind::Equality { ids } => {
+                    Contents::Equality(Arc::new(EqualitySet::read(table, delete, ids).await?))
+                }
             }))
         });
         contents.await.cloned()

@@ -69,14 +69,16 @@ fn mapped(fields: &Fields, mapping: &[&MappedField]) -> Fields {
 /// `name` is the field's in the mapping: `element`, `key` and `value` inside lists and maps.
 fn mapped_field(field: &Field, name: &str, mapping: &[&MappedField]) -> Field {
     let entry = mapping.iter().find(|entry| entry.names().iter().any(|known| known == name));
-    let below: Vec<&MappedField> = entry.map(|entry| entry.fields().iter().map(AsRef::as_ref).collect()).unwrap_or_default();
+    let below: Vec<&MappedField> =
+        entry.map(|entry| entry.fields().iter().map(AsRef::as_ref).collect()).unwrap_or_default();
     let ty = match field.data_type() {
         DataType::Struct(fields) => DataType::Struct(mapped(fields, &below)),
         DataType::List(element) => DataType::List(Arc::new(mapped_field(element, "element", &below))),
         DataType::Map(entries, sorted) => {
             let names = ["key", "value"];
             let fields = inner(entries.data_type());
-            let fields: Fields = fields.iter().zip(names).map(|(field, name)| mapped_field(field, name, &below)).collect();
+            let fields: Fields =
+                fields.iter().zip(names).map(|(field, name)| mapped_field(field, name, &below)).collect();
             let entries = entries.as_ref().clone().with_data_type(DataType::Struct(fields));
             DataType::Map(Arc::new(entries), *sorted)
         }
@@ -134,7 +136,11 @@ fn mismatch() -> Error {
 
 /// An element, key or value stands in its place; if both sides have ids they must agree.
 fn same(have: &Field, want: &Field) -> Result<(), Error> {
-    if field_id(have) == field_id(want) { Ok(()) } else { Err(unsupported("a nested field of a data file has another id")) }
+    if field_id(have) == field_id(want) {
+        Ok(())
+    } else {
+        Err(unsupported("a nested field of a data file has another id"))
+    }
 }
 
 fn structs(parent: &StructArray, have: &Fields, want: &Fields, constants: &Constants) -> Result<StructArray, Error> {
@@ -182,7 +188,9 @@ fn promoted(array: &ArrayRef, want: &DataType) -> Result<ArrayRef, Error> {
         (DataType::Int8 | DataType::Int16 | DataType::Int32, DataType::Int32 | DataType::Int64)
         | (DataType::Float32, DataType::Float64)
         | (DataType::Binary, DataType::LargeBinary | DataType::Utf8)
-        | (DataType::Date32, DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, None)) => exact(array, want),
+        | (DataType::Date32, DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, None)) => {
+            exact(array, want)
+        }
         (DataType::Decimal128(p, s), DataType::Decimal128(precision, scale)) if s == scale && p <= precision => {
             retyped(array, want)
         }

@@ -160,9 +160,8 @@ impl AsyncFileReader for TableFile {
         let options = options.map(|options| options.metadata_options().clone());
         async move {
             let len = self.len;
-            let reader = ParquetMetaDataReader::new()
-                .with_prefetch_hint(Some(FOOTER_BYTES_HINT))
-                .with_metadata_options(options);
+            let reader =
+                ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES_HINT)).with_metadata_options(options);
             Ok(Arc::new(reader.load_and_finish(self, len).await?))
         }
         .boxed()

@@ -7,15 +7,15 @@ use std::collections::HashSet;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Decimal128Array, FixedSizeBinaryArray, Float64Array,
-        Int64Array, Scalar, StringArray,
+        Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Decimal128Array, FixedSizeBinaryArray,
+        Float64Array, Int64Array, Scalar, StringArray,
     },
     buffer::NullBuffer,
-    compute::{and_kleene, cast, is_null, kernels::cmp, not, or_kleene},
     compute::kernels::comparison::starts_with,
+    compute::{and_kleene, cast, is_null, kernels::cmp, not, or_kleene},
     datatypes::{
-        DataType, Date32Type, Fields, Float32Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType,
-        TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+        DataType, Date32Type, Fields, Float32Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType, TimeUnit,
+        TimestampMicrosecondType, TimestampNanosecondType,
     },
     error::ArrowError,
     record_batch::RecordBatch,
@@ -100,7 +100,8 @@ fn comparable(literal: &Literal, ty: &DataType) -> bool {
 /// # Errors
 /// Only for a batch that it was not bound to.
 pub(crate) fn evaluate(predicate: &RowPredicate, batch: &RecordBatch) -> Result<BooleanArray, Error> {
-    evaluated(predicate, batch).map_err(|_| unenforceable("a predicate was evaluated on other columns than it is bound to"))
+    evaluated(predicate, batch)
+        .map_err(|_| unenforceable("a predicate was evaluated on other columns than it is bound to"))
 }
 
 fn evaluated(predicate: &RowPredicate, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
@@ -155,7 +156,9 @@ fn numbers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
     let wide = |array: ArrayRef| cast(&array, &DataType::Int64).map(|wide| wide.as_primitive::<Int64Type>().clone());
     Ok(match array.data_type() {
         DataType::Int32 => wide(array.clone())?,
-        DataType::Date32 => wide(std::sync::Arc::new(array.as_primitive::<Date32Type>().reinterpret_cast::<Int32Type>()))?,
+        DataType::Date32 => {
+            wide(std::sync::Arc::new(array.as_primitive::<Date32Type>().reinterpret_cast::<Int32Type>()))?
+        }
         DataType::Int64 => array.as_primitive::<Int64Type>().clone(),
         DataType::Time64(TimeUnit::Microsecond) => array.as_primitive::<Time64MicrosecondType>().reinterpret_cast(),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
@@ -189,9 +192,8 @@ fn compare(array: &ArrayRef, op: Comparison, literal: &Literal) -> Result<Boolea
         }
         (Literal::Double(v), _) => kernel(op, array, &Float64Array::new_scalar(*v)),
         (Literal::Decimal { unscaled, .. }, ty) => {
-            let one: ArrayRef = std::sync::Arc::new(
-                Decimal128Array::from_iter_values([*unscaled]).with_data_type(ty.clone()),
-            );
+            let one: ArrayRef =
+                std::sync::Arc::new(Decimal128Array::from_iter_values([*unscaled]).with_data_type(ty.clone()));
             kernel(op, array, &Scalar::new(one))
         }
         (Literal::Text(v), _) => kernel(op, array, &StringArray::new_scalar(v)),
@@ -220,8 +222,10 @@ fn kernel(
 
 fn within(array: &ArrayRef, literals: &[Literal]) -> Result<BooleanArray, ArrowError> {
     if array.data_type() == &DataType::Utf8 {
-        let texts: HashSet<&str> =
-            literals.iter().filter_map(|l| if let Literal::Text(text) = l { Some(text.as_str()) } else { None }).collect();
+        let texts: HashSet<&str> = literals
+            .iter()
+            .filter_map(|l| if let Literal::Text(text) = l { Some(text.as_str()) } else { None })
+            .collect();
         let array = array.as_string::<i32>();
         return Ok(holds(array.len(), array.nulls(), |row| texts.contains(array.value(row))));
     }

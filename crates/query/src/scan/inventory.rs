@@ -149,7 +149,8 @@ impl Found {
         if file.key_metadata().is_some() {
             return Err(unsupported("encrypted tables cannot be queried yet"));
         }
-        let in_place = (manifest.content == ManifestContentType::Data) == (file.content_type() == DataContentType::Data);
+        let in_place =
+            (manifest.content == ManifestContentType::Data) == (file.content_type() == DataContentType::Data);
         if !in_place {
             return Err(unreadable("a manifest holds files of another kind than it says"));
         }
@@ -175,9 +176,12 @@ impl Found {
         }
         let equality = file.content_type() == DataContentType::EqualityDeletes;
         let kind = if equality {
-            DeleteKind::Equality { ids: file.equality_ids().filter(|ids| !ids.is_empty()).ok_or_else(|| {
-                unreadable("an equality delete file names no fields")
-            })? }
+            DeleteKind::Equality {
+                ids: file
+                    .equality_ids()
+                    .filter(|ids| !ids.is_empty())
+                    .ok_or_else(|| unreadable("an equality delete file names no fields"))?,
+            }
         } else {
             DeleteKind::Position { file: file.referenced_data_file() }
         };
@@ -209,7 +213,9 @@ impl Found {
 impl DeleteFile {
     fn applies_to(&self, path: &str, sequence: i64) -> bool {
         match &self.kind {
-            DeleteKind::Position { file } => self.sequence >= sequence && file.as_deref().is_none_or(|file| file == path),
+            DeleteKind::Position { file } => {
+                self.sequence >= sequence && file.as_deref().is_none_or(|file| file == path)
+            }
             DeleteKind::Equality { .. } => self.sequence > sequence,
         }
     }
@@ -258,6 +264,3 @@ fn bounds(file: &Entry) -> BTreeMap<i32, Bounds> {
     }
     bounds
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,7 +25,8 @@ pub(crate) fn may_match<'a>(predicate: &FieldPredicate, known: &impl Fn(i32) -> 
 }
 
 fn possible<'a>(predicate: &FieldPredicate, known: &impl Fn(i32) -> Option<&'a Bounds>) -> Possible {
-    let parts = |parts: &[FieldPredicate]| -> Vec<Possible> { parts.iter().map(|part| possible(part, known)).collect() };
+    let parts =
+        |parts: &[FieldPredicate]| -> Vec<Possible> { parts.iter().map(|part| possible(part, known)).collect() };
     match predicate {
         BoundPredicate::True => Possible { yes: true, no: false, unknown: false },
         BoundPredicate::False => Possible { yes: false, no: true, unknown: false },
@@ -85,7 +86,8 @@ fn compare(bounds: &Bounds, op: Comparison, literal: &Literal) -> (bool, bool) {
     // What is not known may be anything.
     let below = lower.is_none_or(|lower| lower == Ordering::Less);
     let above = upper.is_none_or(|upper| upper == Ordering::Greater);
-    let equal = lower.is_none_or(|lower| lower != Ordering::Greater) && upper.is_none_or(|upper| upper != Ordering::Less);
+    let equal =
+        lower.is_none_or(|lower| lower != Ordering::Greater) && upper.is_none_or(|upper| upper != Ordering::Less);
     match op {
         Comparison::Eq => (equal, below || above),
         Comparison::NotEq => (below || above, equal),

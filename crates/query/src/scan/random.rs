@@ -103,7 +103,8 @@ fn row() -> impl Strategy<Value = (Row, bool)> {
 pub(crate) fn table_rows() -> impl Strategy<Value = (Vec<Row>, RecordBatch)> {
     vec(row(), 0..12).prop_map(|rows_with| {
         let scalars: Vec<Row> = rows_with.iter().map(|(row, _)| row.clone()).collect();
-        let column = |id: i32, ty: Primitive| array(&scalars.iter().map(|row| row[&id].clone()).collect::<Vec<_>>(), ty);
+        let column =
+            |id: i32, ty: Primitive| array(&scalars.iter().map(|row| row[&id].clone()).collect::<Vec<_>>(), ty);
         let mut columns: Vec<ArrayRef> = COLUMNS.iter().map(|(id, ty, _)| column(*id, *ty)).collect();
         let inner = columns.split_off(15);
         let table = table();
@@ -130,7 +131,9 @@ pub(crate) fn array(values: &[Scalar], ty: Primitive) -> ArrayRef {
     }
     let bytes = || values.iter().map(|v| if let Scalar::Bytes(bytes) = v { Some(bytes.as_slice()) } else { None });
     let uuids = || {
-        values.iter().map(|v| if let Scalar::Value(Literal::Uuid(id)) = v { Some(id.as_bytes().as_slice()) } else { None })
+        values
+            .iter()
+            .map(|v| if let Scalar::Value(Literal::Uuid(id)) = v { Some(id.as_bytes().as_slice()) } else { None })
     };
     match ty {
         Primitive::Boolean => Arc::new(collect!(BooleanArray, Literal::Bool(v) => *v)),
@@ -151,7 +154,9 @@ pub(crate) fn array(values: &[Scalar], ty: Primitive) -> ArrayRef {
         Primitive::TimestampNs { .. } => Arc::new(collect!(TimestampNanosecondArray, Literal::TimestampNs(v) => *v)),
         Primitive::String => Arc::new(collect!(StringArray, Literal::Text(v) => v.as_str())),
         Primitive::Uuid => Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(uuids(), 16).unwrap()),
-        Primitive::Fixed(n) => Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(bytes(), n as i32).unwrap()),
+        Primitive::Fixed(n) => {
+            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(bytes(), n as i32).unwrap())
+        }
         Primitive::Binary | Primitive::Other => Arc::new(bytes().collect::<LargeBinaryArray>()),
     }
 }

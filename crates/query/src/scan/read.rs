@@ -68,7 +68,8 @@ impl ParquetFile {
         let builder = ParquetRecordBatchStreamBuilder::new_with_options(file, options).await.map_err(unreadable)?;
         let (columns, roots) = (builder.schema().fields(), builder.parquet_schema().root_schema().get_fields());
         // A group without columns has no Arrow field; places would shift.
-        if columns.len() != roots.len() || columns.iter().zip(roots).any(|(column, root)| column.name() != root.name()) {
+        if columns.len() != roots.len() || columns.iter().zip(roots).any(|(column, root)| column.name() != root.name())
+        {
             return Err(unreadable("a data file's columns cannot be told apart"));
         }
         let fields = identified(columns, mapping)?;
@@ -81,11 +82,12 @@ impl ParquetFile {
     /// As [`conformed`]; also as an item of the stream.
     pub(crate) fn read(self, request: &Request<'_>) -> Result<Batches, Error> {
         let groups = self.groups(request);
-        let selection = selection(self.builder.metadata().row_groups(), &groups, request.deleted)?;
+        let sizes = self.builder.metadata().row_groups().iter().map(|group| u64::try_from(group.num_rows()));
+        let sizes = sizes.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        let selection = selection(&sizes, &groups, request.deleted)?;
         let layout = Layout::new(&self.fields, request);
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), layout.roots.iter().copied());
-        let mut builder =
-            self.builder.with_batch_size(BATCH_ROWS).with_projection(mask).with_row_groups(groups);
+        let mut builder = self.builder.with_batch_size(BATCH_ROWS).with_projection(mask).with_row_groups(groups);
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
@@ -128,7 +130,11 @@ fn begin(group: &RowGroupMetaData) -> u64 {
 }
 
 fn extremes(statistics: &Statistics, ty: &DataType) -> (Option<Literal>, Option<Literal>) {
-    fn both<T: Copy>(min: Option<&T>, max: Option<&T>, make: impl Fn(T) -> Literal) -> (Option<Literal>, Option<Literal>) {
+    fn both<T: Copy>(
+        min: Option<&T>,
+        max: Option<&T>,
+        make: impl Fn(T) -> Literal,
+    ) -> (Option<Literal>, Option<Literal>) {
         (min.map(|value| make(*value)), max.map(|value| make(*value)))
     }
     match (statistics, ty) {
@@ -151,16 +157,16 @@ fn extremes(statistics: &Statistics, ty: &DataType) -> (Option<Literal>, Option<
     }
 }
 
-/// The rows of the chosen row groups that are not deleted; `None` if none of the file's is.
-fn selection(all: &[RowGroupMetaData], chosen: &[usize], deleted: &[u64]) -> Result<Option<RowSelection>, Error> {
+/// The rows of the chosen row groups that are not deleted; `None` if none of the file's is. `sizes` are the rows of all
+/// row groups, `deleted` is in order and has each place once.
+fn selection(sizes: &[u64], chosen: &[usize], deleted: &[u64]) -> Result<Option<RowSelection>, Error> {
     if deleted.is_empty() {
         return Ok(None);
     }
     let mut selectors = Vec::new();
     let mut first = 0_u64;
-    for (index, group) in all.iter().enumerate() {
-        let rows = u64::try_from(group.num_rows()).map_err(unreadable)?;
-        let end = first.checked_add(rows).ok_or_else(|| unreadable("a data file has more rows than can be"))?;
+    for (index, rows) in sizes.iter().enumerate() {
+        let end = first.checked_add(*rows).ok_or_else(|| unreadable("a data file has more rows than can be"))?;
         if chosen.contains(&index) {
             let from = deleted.partition_point(|row| *row < first);
             let to = deleted.partition_point(|row| *row < end);
@@ -189,7 +195,8 @@ struct Layout {
 
 impl Layout {
     fn new(fields: &Fields, request: &Request<'_>) -> Self {
-        let root = |wanted: &Field| fields.iter().position(|f| field_id(f).is_some() && field_id(f) == field_id(wanted));
+        let root =
+            |wanted: &Field| fields.iter().position(|f| field_id(f).is_some() && field_id(f) == field_id(wanted));
         let found: Vec<Option<usize>> = request.wanted.fields().iter().map(|field| root(field)).collect();
         let roots: BTreeSet<usize> = found.iter().flatten().copied().collect();
         let source = |root: usize| Some((roots.iter().position(|r| *r == root)?, fields.get(root)?.clone()));

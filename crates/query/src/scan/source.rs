@@ -4,8 +4,7 @@ use std::{collections::BTreeSet, fmt, ops::Range, sync::Arc};
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use futures::{
-    StreamExt, TryStreamExt,
-    future,
+    StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
 use polder_policy::{BoundPredicate, FieldPredicate, TablePolicy};
@@ -117,7 +116,9 @@ fn by_field(predicate: &PushedPredicate, governed: &Governed) -> Option<FieldPre
         BoundPredicate::Compare { column, op, literal } => {
             BoundPredicate::Compare { column: id(column)?, op: *op, literal: literal.clone() }
         }
-        BoundPredicate::In { column, literals } => BoundPredicate::In { column: id(column)?, literals: literals.clone() },
+        BoundPredicate::In { column, literals } => {
+            BoundPredicate::In { column: id(column)?, literals: literals.clone() }
+        }
         BoundPredicate::StartsWith { column, prefix } => {
             BoundPredicate::StartsWith { column: id(column)?, prefix: prefix.clone() }
         }
@@ -176,7 +177,11 @@ impl Scan {
         inventory.files.iter().filter(|file| may(file)).cloned().collect()
     }
 
-    fn run(self: Arc<Self>, parts: Vec<Part>, query: Arc<QueryLocal>) -> BoxStream<'static, Result<RecordBatch, Error>> {
+    fn run(
+        self: Arc<Self>,
+        parts: Vec<Part>,
+        query: Arc<QueryLocal>,
+    ) -> BoxStream<'static, Result<RecordBatch, Error>> {
         let reader = self.clone();
         stream::iter(parts.into_iter().map(Ok))
             .and_then(move |part| {

@@ -60,7 +60,8 @@ impl TableCache {
         location: &Location,
         document: impl FnOnce() -> Vec<u8>,
     ) -> Result<Arc<OpenTable>, Error> {
-        let opened = self.0.try_get_with_by_ref(key, || OpenTable::parse(&document(), location, key.snapshot).map(Arc::new));
+        let opened =
+            self.0.try_get_with_by_ref(key, || OpenTable::parse(&document(), location, key.snapshot).map(Arc::new));
         opened.map_err(|error| Error::clone(&error))
     }
 
@@ -148,6 +149,7 @@ impl OpenTable {
         let parts = spec.map(|spec| spec.fields()).unwrap_or_default().iter().zip(file.partition.fields());
         for (part, value) in parts.filter(|(part, _)| part.transform == Transform::Identity) {
             let ty = self.schema.field_by_id(part.source_id).and_then(|field| field.field_type.as_primitive_type());
+            constants.remove(&part.source_id); // a null partition is a null, not the default
             if let (Some(ty), Some(IcebergLiteral::Primitive(value))) = (ty, value) {
                 constants.extend(literal(value, ty).map(|value| (part.source_id, value)));
             }
@@ -177,16 +179,16 @@ impl OpenTable {
 
 fn chosen(metadata: &TableMetadata, id: Option<i64>) -> Result<(Option<SnapshotRef>, IcebergSchemaRef), Error> {
     let Some(id) = id else { return Ok((metadata.current_snapshot().cloned(), metadata.current_schema().clone())) };
-    let absent = || Error::new(ErrorKind::NotFound, Subject::Table, "unknown_snapshot", "the table has no such snapshot");
+    let absent =
+        || Error::new(ErrorKind::NotFound, Subject::Table, "unknown_snapshot", "the table has no such snapshot");
     let snapshot = metadata.snapshot_by_id(id).cloned().ok_or_else(absent)?;
     let schema = snapshot.schema(metadata).map_err(unreadable)?;
     Ok((Some(snapshot), schema))
 }
 
 fn arrow_schema(schema: &Schema) -> Result<ArrowSchema, Error> {
-    schema_to_arrow_schema(schema).map_err(|error| {
-        unsupported("the table uses types that cannot be queried yet").with_source(error)
-    })
+    schema_to_arrow_schema(schema)
+        .map_err(|error| unsupported("the table uses types that cannot be queried yet").with_source(error))
 }
 
 #[cfg(test)]

@@ -146,7 +146,10 @@ impl Who {
     ) -> polder_types::Result<Arc<TableRow>> {
         let source = self.permit(actions::RenameTable, table).await;
         let target = self.permit(actions::RenameInto, to).await;
-        let seen = self.resolve(&table.namespace, &table.name).await.map_or_else(String::new, |row| row.metadata_location.clone());
+        let seen = self
+            .resolve(&table.namespace, &table.name)
+            .await
+            .map_or_else(String::new, |row| row.metadata_location.clone());
         self.store.rename_table(&source, &target, name, &seen, Vec::new(), &stamp()).await
     }
 

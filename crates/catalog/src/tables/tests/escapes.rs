@@ -27,7 +27,10 @@ async fn governed(world: &World) -> (KeyId, KeyId) {
     let analyst = world.principal("analyst", &[Privilege::List, Privilege::Read], world.in_sales()).await;
     let writer = world.ctx(&engineer).await;
     world.create(&writer, "orders").await.unwrap();
-    world.commit(&writer, "orders", json!([]), json!([fields(&[(3, "email"), (4, "note")]), current(-1)])).await.unwrap();
+    world
+        .commit(&writer, "orders", json!([]), json!([fields(&[(3, "email"), (4, "note")]), current(-1)]))
+        .await
+        .unwrap();
     world.mask_email("orders").await;
     (engineer, analyst)
 }
@@ -143,7 +146,7 @@ async fn a_move_gives_nobody_more_than_he_had() {
 async fn a_move_sheds_no_mask() {
     let world = World::new().await;
     let (_, analyst) = governed(&world).await;
-    world.grant("analyst", Effect::Allow, &[Privilege::Drop], world.in_sales()).await;
+    world.grant("analyst", Effect::Allow, &[Privilege::Drop, Privilege::Create], world.in_sales()).await;
     let own = own_namespace(&world, "analyst").await;
     let there = TableIdent::new(own, "orders").unwrap();
     let ctx = world.ctx(&analyst).await;

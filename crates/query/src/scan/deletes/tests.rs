@@ -7,7 +7,9 @@ use parquet::file::properties::WriterProperties;
 use polder_policy::{Comparison, Literal, TablePolicy};
 
 use super::*;
-use crate::scan::fixture::{Lake, batches, described, lines, long, longs, open_policy, rows, schema, string, strings, text};
+use crate::scan::fixture::{
+    Lake, batches, described, lines, long, longs, open_policy, rows, schema, string, strings, text,
+};
 
 fn delete_schema() -> Arc<ArrowSchema> {
     schema_of([reserved("file_path", DataType::Utf8, FILE_PATH_ID), reserved("pos", DataType::Int64, POSITION_ID)])

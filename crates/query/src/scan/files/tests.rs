@@ -56,7 +56,11 @@ fn paths_outside_the_table_are_refused_with_one_text() {
     ];
     for path in refused {
         let error = place.files.open(&path).err().unwrap_or_else(|| panic!("opened {path}"));
-        assert_eq!((error.kind(), error.message()), (ErrorKind::Internal, "the table's files cannot be read"), "{path}");
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Internal, "the table's files cannot be read"),
+            "{path}"
+        );
     }
 }
 

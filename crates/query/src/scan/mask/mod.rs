@@ -203,7 +203,8 @@ impl Rows<'_> {
         array: &ArrayRef,
         row_of: Option<&UInt64Array>,
     ) -> Result<ArrayRef, Error> {
-        let (list, rule) = (array.as_list_opt::<i32>().ok_or_else(other_columns)?, rules.first().ok_or_else(other_columns)?);
+        let (list, rule) =
+            (array.as_list_opt::<i32>().ok_or_else(other_columns)?, rules.first().ok_or_else(other_columns)?);
         let (offsets, slots) = slots(list.offsets(), row_of);
         let used = list.values().slice(first(list.offsets()), slots.len());
         let values = self.rule(rule, element, &used, Some(&slots))?.ok_or_else(other_columns)?;

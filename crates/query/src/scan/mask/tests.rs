@@ -121,7 +121,8 @@ fn instants_are_truncated_in_utc_before_1970_too() {
         let starts = expected.map(|day| i64::from(day) * 86_400_000_000);
         assert_eq!(instants.as_primitive::<arrow::datatypes::TimestampMicrosecondType>().values(), &starts);
     }
-    let edges = masked(Arc::new(TimestampNanosecondArray::from(vec![i64::MIN, i64::MAX])), act(MaskAction::TruncateToYear));
+    let edges =
+        masked(Arc::new(TimestampNanosecondArray::from(vec![i64::MIN, i64::MAX])), act(MaskAction::TruncateToYear));
     let edges = edges.as_primitive::<arrow::datatypes::TimestampNanosecondType>();
     assert_eq!(edges.values(), &[i64::MIN, 9_214_646_400_000_000_000]); // 2262-01-01
 }
@@ -217,7 +218,10 @@ fn masks_reach_into_lists_and_maps() {
     let inner = Fields::from(vec![with_id("n", DataType::Utf8, true, 4), with_id("k", DataType::Int64, false, 5)]);
     let people = StructArray::new(
         inner.clone(),
-        vec![texts(&[Some("gone"), Some("ann"), None, Some("cy"), Some("left")]), Arc::new(Int64Array::from(vec![9, 1, 2, 3, 9]))],
+        vec![
+            texts(&[Some("gone"), Some("ann"), None, Some("cy"), Some("left")]),
+            Arc::new(Int64Array::from(vec![9, 1, 2, 3, 9])),
+        ],
         None,
     );
     let element = Arc::new(with_id("element", DataType::Struct(inner), true, 3));
@@ -240,13 +244,15 @@ fn masks_reach_into_lists_and_maps() {
     let rule = bind(&field, &rules.into(), &fields).unwrap();
     let masked = Rows { batch: &batch, salt: &SALT }.apply(&rule, &field, &list).unwrap().unwrap();
     let schema = Arc::new(Schema::new(vec![Field::new("l", masked.data_type().clone(), true)]));
-    let lines: Vec<String> =
-        (0..4).flat_map(|row| as_text(&[RecordBatch::try_new(schema.clone(), vec![masked.slice(row, 1)]).unwrap()])).collect();
+    let lines: Vec<String> = (0..4)
+        .flat_map(|row| as_text(&[RecordBatch::try_new(schema.clone(), vec![masked.slice(row, 1)]).unwrap()]))
+        .collect();
     assert_eq!(lines, ["[{n: ann, k: 0}, {n: null, k: 0}]", "[]", "[{n: xx, k: 0}]", "null"]);
 }
 
 fn map_of(keys: &[&str], values: &[i64], lengths: &[usize]) -> (ArrayRef, Field) {
-    let fields = Fields::from(vec![with_id("key", DataType::Utf8, false, 3), with_id("value", DataType::Int64, true, 4)]);
+    let fields =
+        Fields::from(vec![with_id("key", DataType::Utf8, false, 3), with_id("value", DataType::Int64, true, 4)]);
     let columns: Vec<ArrayRef> =
         vec![Arc::new(StringArray::from(keys.to_vec())), Arc::new(Int64Array::from(values.to_vec()))];
     let entries = StructArray::new(fields.clone(), columns, None);

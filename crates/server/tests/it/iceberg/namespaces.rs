@@ -10,7 +10,7 @@ const NAMESPACES: &str = "/iceberg/v1/lake/namespaces";
 async fn a_namespace_lives_as_the_specification_says() {
     let world = World::make().await;
     let door = &world.engineer;
-    let body = json!({"namespace": ["a"], "properties": {"owner": "rig"}});
+    let body = json!({"namespace": ["a"], "properties": {"purpose": "rig"}});
     assert_eq!(door.post(NAMESPACES, &body).await.expect(200).json(), body);
     let again = door.post(NAMESPACES, &body).await.expect(409);
     assert_eq!(again.error("type"), "AlreadyExistsException");
@@ -19,10 +19,10 @@ async fn a_namespace_lives_as_the_specification_says() {
     let loaded = door.get("/iceberg/v1/lake/namespaces/a%1Fb").await.expect(200).json();
     assert_eq!(loaded, json!({"namespace": ["a", "b"], "properties": {}}));
     let changed = door
-        .post(&format!("{NAMESPACES}/a/properties"), &json!({"removals": ["owner", "gone"], "updates": {"k": "v"}}))
+        .post(&format!("{NAMESPACES}/a/properties"), &json!({"removals": ["purpose", "gone"], "updates": {"k": "v"}}))
         .await
         .expect(200);
-    assert_eq!(changed.json(), json!({"updated": ["k"], "removed": ["owner"], "missing": ["gone"]}));
+    assert_eq!(changed.json(), json!({"updated": ["k"], "removed": ["purpose"], "missing": ["gone"]}));
     let overlap = json!({"removals": ["k"], "updates": {"k": "v"}});
     drop(door.post(&format!("{NAMESPACES}/a/properties"), &overlap).await.expect(422));
     let listed = door.get(&format!("{NAMESPACES}?parent=a&pageToken=")).await.expect(200).json();
@@ -36,6 +36,15 @@ async fn a_namespace_lives_as_the_specification_says() {
     let gone = door.get(&format!("{NAMESPACES}/a%1Fb")).await.expect(404);
     assert_eq!(gone.error("type"), "NoSuchNamespaceException");
     assert_eq!(gone.error("message"), "Namespace does not exist: a.b");
+}
+
+/// R36: who owns a namespace is said by the catalog, whatever the client says.
+#[tokio::test]
+async fn the_owner_is_the_one_who_asked() {
+    let world = World::make().await;
+    let body = json!({"namespace": ["mine"], "properties": {"owner": "admin"}});
+    let created = world.engineer.post(NAMESPACES, &body).await.expect(200).json();
+    assert_eq!(created["properties"]["owner"], "engineer");
 }
 
 /// A path without a prefix means the default warehouse (ClickHouse forgets the prefix on DROP).

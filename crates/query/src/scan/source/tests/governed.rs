@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, AsArray, Int64Array, StringArray},
+    array::{Array, ArrayRef, AsArray, Int64Array, StringArray},
     datatypes::Int64Type,
+    ipc::writer::StreamWriter,
     record_batch::RecordBatch,
 };
 use futures::TryStreamExt;
@@ -100,6 +101,34 @@ async fn counters_are_of_what_the_caller_sees() {
     }
     assert_eq!(counts[0], counts[1]);
     assert_eq!(counts[0].0, 2);
+}
+
+/// R39: what is filtered, hidden or masked is in no byte of what leaves, though it lay in the same Parquet pages and
+/// dictionaries.
+#[tokio::test]
+async fn no_hidden_byte_leaves_the_barrier() {
+    const CANARY: &str = "CANARY!!";
+    let canary = i64::from_le_bytes(*b"CANARY!!");
+    let mut lake = Lake::new(staff());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![1, canary, canary, 4])),
+        Arc::new(StringArray::from(vec![Some("eu"), Some(CANARY), None, Some("eu")])),
+        Arc::new(StringArray::from(vec![Some(CANARY), Some(CANARY), Some("x"), None])),
+        Arc::new(Int64Array::from(vec![Some(canary), None, Some(canary), Some(canary)])),
+    ];
+    lake.append(&rows(&staff(), columns), 1);
+    let source = lake.source(policy()).await.unwrap();
+    let shown = batches(&source, None, &[], 2).await.unwrap();
+    assert_eq!(text(&shown), ["1|xxxxxxxx|0", "4|null|0"]);
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &source.schema()).unwrap();
+    shown.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
+    drop(writer);
+    for column in shown.iter().flat_map(|batch| batch.columns()) {
+        column.to_data().buffers().iter().for_each(|buffer| bytes.extend_from_slice(buffer.as_slice()));
+    }
+    assert!(!bytes.windows(8).any(|window| window == CANARY.as_bytes()));
 }
 
 #[tokio::test]

@@ -60,7 +60,11 @@ async fn formats_that_are_not_read_are_refused_as_a_whole() {
     let refused = [
         (DataContentType::Data, DataFileFormat::Orc, "data files in Avro or ORC cannot be queried yet"),
         (DataContentType::Data, DataFileFormat::Avro, "data files in Avro or ORC cannot be queried yet"),
-        (DataContentType::PositionDeletes, DataFileFormat::Puffin, "tables with deletion vectors cannot be queried yet"),
+        (
+            DataContentType::PositionDeletes,
+            DataFileFormat::Puffin,
+            "tables with deletion vectors cannot be queried yet",
+        ),
         (DataContentType::EqualityDeletes, DataFileFormat::Avro, "delete files in Avro or ORC cannot be queried yet"),
     ];
     for (content, format, message) in refused {
