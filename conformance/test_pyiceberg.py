@@ -345,10 +345,10 @@ def test_a_staged_create_appears_with_its_rows_or_not_at_all(engineer, engineer_
     assert not engineer.table_exists((namespace, "staged"))
     first.append(people((1, "ann", 10)))
     second.append(people((2, "bob", 20)))
-    table = first.commit_transaction()
+    first.commit_transaction()
     with pytest.raises((CommitFailedException, TableAlreadyExistsError)):
         second.commit_transaction()
-    assert read_both(engineer_door, table, namespace, "staged") == [(1, "ann", 10)]
+    assert read_both(engineer_door, engineer.load_table((namespace, "staged")), namespace, "staged") == [(1, "ann", 10)]
 
 
 # Concurrency

@@ -12,6 +12,8 @@ pub(crate) fn command() -> Result<bool, String> {
     let mut total = Counts::default();
     let built = cargo_tests(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
     total.add(built);
+    // The policy kernel proves with documentation tests that nobody else can make a permit.
+    total.add(cargo_tests(&["test", "--workspace", "--doc"])?);
     total.add_check(tidy::command()?);
     total.add_check(trace::command(&[])?);
     total.add(conformance::suite(&repo::target_dir().join("debug/polder"), &[])?);

@@ -121,7 +121,7 @@ impl Bench {
         let sql = sql.to_owned();
         let gated = self.pool.think(&slot, self.until(), move || gate::check(&sql)).await?;
         let (Asked::Rows(query) | Asked::Plan(query)) = gated.asked else { panic!("not a query") };
-        let local = Arc::new(QueryLocal::new([0; 32], Micros(0)));
+        let local = Arc::new(QueryLocal::new([0; 32]));
         let (engine, memory_bytes, rows_max) = (self.engine.clone(), self.memory_bytes, self.rows_max);
         let query_local = local.clone();
         let planned = self

@@ -3,7 +3,7 @@
 //! Told from the statement's own plan, before optimisation, so that nothing of statistics, files or policy predicates
 //! can show.
 
-use datafusion::logical_expr::{Distinct, JoinType, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, SortExpr};
 
 use crate::{
     answer::PolicyApplied,
@@ -62,25 +62,27 @@ fn steps(plan: &LogicalPlan, lines: &mut Vec<String>) {
     for input in plan.inputs() {
         steps(input, lines);
     }
-    let list = |items: &[datafusion::logical_expr::Expr]| {
-        items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let list = |items: &[Expr]| items.iter().map(|item| item.human_display().to_string()).collect::<Vec<_>>().join(", ");
     let line = match plan {
         LogicalPlan::Projection(node) => format!("compute {}", list(&node.expr)),
-        LogicalPlan::Filter(node) => format!("keep rows where {}", node.predicate),
+        LogicalPlan::Filter(node) => format!("keep rows where {}", node.predicate.human_display()),
         LogicalPlan::Window(node) => format!("compute over windows {}", list(&node.window_expr)),
         LogicalPlan::Aggregate(node) if node.group_expr.is_empty() => format!("aggregate {}", list(&node.aggr_expr)),
         LogicalPlan::Aggregate(node) => {
             format!("group by {} and aggregate {}", list(&node.group_expr), list(&node.aggr_expr))
         }
         LogicalPlan::Sort(node) => {
-            let keys: Vec<String> = node.expr.iter().map(ToString::to_string).collect();
-            format!("sort by {}", keys.join(", "))
+            let key = |sort: &SortExpr| format!("{}{}", sort.expr.human_display(), if sort.asc { "" } else { " descending" });
+            format!("sort by {}", node.expr.iter().map(key).collect::<Vec<_>>().join(", "))
         }
         LogicalPlan::Join(node) => {
-            let on: Vec<String> = node.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
-            let filter = node.filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
-            format!("join ({}) on {}{filter}", join_word(node.join_type), on.join(" and "))
+            let pair = |(left, right): &(Expr, Expr)| format!("{} = {}", left.human_display(), right.human_display());
+            let mut on: Vec<String> = node.on.iter().map(pair).collect();
+            on.extend(node.filter.as_ref().map(|filter| filter.human_display().to_string()));
+            match on.is_empty() {
+                true => "join every row with every row".to_owned(),
+                false => format!("join ({}) on {}", join_word(node.join_type), on.join(" and ")),
+            }
         }
         LogicalPlan::Union(node) => format!("put the rows of {} inputs together", node.inputs.len()),
         LogicalPlan::Distinct(Distinct::All(_)) => "remove duplicate rows".to_owned(),

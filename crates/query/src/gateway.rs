@@ -193,7 +193,7 @@ impl Gateway {
         resolved: &Resolved,
     ) -> Result<(Planned, Arc<QueryLocal>), Error> {
         let now = attempt.ctx.now();
-        let local = Arc::new(QueryLocal::new(salt()?, now));
+        let local = Arc::new(QueryLocal::new(salt()?));
         let tables = resolved.governed(&local, self.engine.partitions());
         let (engine, query_local) = (self.engine.clone(), local.clone());
         let (rows_max, memory_bytes) = (attempt.rows_max, self.config.memory_bytes_max);

@@ -195,6 +195,8 @@ fn govern(cache: &TableCache, table: &tables::QueryTable) -> Result<ResolvedTabl
     let place = &table.row.table;
     let name = format!("{}.{}", place.namespace.warehouse.name, place.ident());
     let applied = table.permit.obligations().map(|obligations| obligations.applied.as_slice()).unwrap_or_default();
+    let mut policies: Vec<PolicyApplied> = applied.iter().map(|policy| policy_applied(policy, &name)).collect();
+    policies.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(ResolvedTable {
         key: TableKey(name.as_str().into()),
         provenance: Some(ProvenanceTable {
@@ -204,7 +206,7 @@ fn govern(cache: &TableCache, table: &tables::QueryTable) -> Result<ResolvedTabl
             table_id: place.id,
             snapshot_id: source.snapshot_id(),
         }),
-        policies: applied.iter().map(|policy| policy_applied(policy, &name)).collect(),
+        policies,
         source: Arc::new(source),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use polder_catalog::Catalog;
 use polder_query::Gateway;
 
-use crate::{access_log::AccessLog, auth::Authenticator};
+use crate::{access_log::AccessLog, auth::Authenticator, config::Limits};
 
 /// The server's parts.
 pub(crate) struct App {
@@ -13,13 +13,20 @@ pub(crate) struct App {
     gateway: Gateway,
     auth: Authenticator,
     access_log: AccessLog,
+    limits: Limits,
     stopping: AtomicBool,
 }
 
 impl App {
     /// Puts the parts together.
-    pub(crate) fn new(catalog: Catalog, gateway: Gateway, auth: Authenticator, access_log: AccessLog) -> Self {
-        Self { catalog, gateway, auth, access_log, stopping: AtomicBool::new(false) }
+    pub(crate) fn new(
+        catalog: Catalog,
+        gateway: Gateway,
+        auth: Authenticator,
+        access_log: AccessLog,
+        limits: Limits,
+    ) -> Self {
+        Self { catalog, gateway, auth, access_log, limits, stopping: AtomicBool::new(false) }
     }
 
     /// The catalog.
@@ -40,6 +47,11 @@ impl App {
     /// The access log.
     pub(crate) fn access_log(&self) -> &AccessLog {
         &self.access_log
+    }
+
+    /// Bounds of the process.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Says that no new work should be sent here.

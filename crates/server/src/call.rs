@@ -19,9 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{app::App, clock::Arrival, json, op::Op};
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Beyond this a body may take longer: one second for so many bytes of its stated length.
+/// A large body may take longer than the configured time: one second for so many bytes of its stated length.
 const BODY_BYTES_PER_SECOND_MIN: u64 = 1024 * 1024;
 
 /// One request.
@@ -108,7 +106,7 @@ impl Call {
         if usize::try_from(stated).unwrap_or(usize::MAX) > self.bytes_max {
             return Err(too_large(self.bytes_max));
         }
-        let within = BODY_TIMEOUT + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
+        let within = self.app.limits().body_max + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
         let collect = Limited::new(self.body.into_inner().unwrap_or_else(PoisonError::into_inner), self.bytes_max).collect();
         match tokio::time::timeout(within, collect).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),

@@ -40,6 +40,8 @@ pub struct Config {
 pub struct Limits {
     /// Most connections at a time; further ones wait to be accepted.
     pub connections_max: usize,
+    /// How long the body of a request may take to arrive (a large one longer, by its stated length).
+    pub body_max: Duration,
     /// How long a shutdown waits for requests and commits.
     pub shutdown_max: Duration,
     /// Bound of the metadata cache, in bytes.
@@ -50,6 +52,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            body_max: Duration::from_secs(10),
             shutdown_max: Duration::from_secs(30),
             metadata_cache_bytes_max: polder_catalog::METADATA_CACHE_BYTES_DEFAULT,
         }
@@ -105,6 +108,9 @@ impl Config {
                     .number("limits.connections_max", 1..=1_000_000)
                     .and_then(|n| usize::try_from(n).ok())
                     .unwrap_or(defaults.connections_max),
+                body_max: reader
+                    .number("limits.body_seconds_max", 1..=3_600)
+                    .map_or(defaults.body_max, Duration::from_secs),
                 shutdown_max: reader
                     .number("limits.shutdown_seconds_max", 1..=3_600)
                     .map_or(defaults.shutdown_max, Duration::from_secs),

@@ -101,6 +101,7 @@ fn log_to_stderr(level: LevelFilter) {
 }
 
 fn failed(error: &Error) -> ExitCode {
-    print::message(&format!("polder: {error}"));
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    print::message(&format!("polder: {error}{cause}"));
     ExitCode::FAILURE
 }

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     auth::Authenticator,
     clock::Arrival,
-    config::{Config, Limits},
+    config::Config,
     router,
 };
 
@@ -40,7 +40,6 @@ pub struct RunningServer {
     app: Arc<App>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    limits: Limits,
 }
 
 /// Starts the server; it is ready when this returns.
@@ -52,7 +51,7 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
     let gateway = Gateway::new(GatewayConfig::default())?;
     let auth = Authenticator::new(catalog.store().clone())?;
     let access_log = AccessLog::open(&config.access_log)?;
-    let app = Arc::new(App::new(catalog, gateway, auth, access_log));
+    let app = Arc::new(App::new(catalog, gateway, auth, access_log, config.limits));
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::invalid("listen", format!("cannot listen on {}: {error}", config.listen))
     })?;
@@ -62,7 +61,7 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
     tasks.spawn(listen::accept(listener, router, config.limits.connections_max, stop.clone(), tasks.clone()));
     tasks.spawn(flush_counted(app.catalog().store().clone(), stop.clone()));
     tracing::info!(%address, "serving");
-    Ok(RunningServer { address, app, stop, tasks, limits: config.limits })
+    Ok(RunningServer { address, app, stop, tasks })
 }
 
 /// Starts the server with everything below one directory, which is made with a root key if need be.
@@ -121,13 +120,14 @@ impl RunningServer {
 
     /// Stops accepting, finishes requests and commits, writes what is still in memory, closes the database.
     pub async fn shutdown(self) {
+        let within = self.app.limits().shutdown_max;
         self.app.stop();
         self.stop.cancel();
         self.tasks.close();
-        if tokio::time::timeout(self.limits.shutdown_max, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(within, self.tasks.wait()).await.is_err() {
             tracing::warn!("requests were still running when the time to stop was over");
         }
-        if !self.app.catalog().close(self.limits.shutdown_max).await {
+        if !self.app.catalog().close(within).await {
             tracing::warn!("commits were still running when the time to stop was over");
         }
         let store = self.app.catalog().store();

@@ -64,11 +64,6 @@ impl Governed {
         self.visible.get(column).is_none_or(|(_, rule)| *rule != Rule::Show)
     }
 
-    /// True if the policy takes anything away.
-    pub(crate) fn restricted(&self) -> bool {
-        self.policy.filter != BoundPredicate::True || !self.policy.fields.is_empty()
-    }
-
     /// The policy's row filter.
     pub(crate) fn filter(&self) -> &FieldPredicate {
         &self.policy.filter
@@ -194,7 +189,7 @@ impl Barrier {
             bytes = bytes.saturating_add(fresh.to_data().get_slice_memory_size().unwrap_or(0));
             columns.push(fresh);
         }
-        query.count(rows.num_rows(), bytes);
+        query.count(bytes);
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(Error::internal)
     }

@@ -18,7 +18,7 @@ use iceberg::{
 };
 use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
 use polder_policy::{BoundPredicate, TablePolicy};
-use polder_types::{Error, Location, Micros, RelationId};
+use polder_types::{Error, Location, RelationId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,7 +28,8 @@ use super::{GovernedSource, PushedPredicate, QueryLocal, TableCache, table::Snap
 
 /// A table and what is in it.
 pub(crate) struct Lake {
-    pub(crate) dir: TempDir,
+    /// Removed with the table.
+    _dir: TempDir,
     pub(crate) location: Location,
     /// In order of their ids; the last one is current.
     pub(crate) schemas: Vec<Schema>,
@@ -84,7 +85,7 @@ pub(crate) fn open_policy() -> TablePolicy {
 
 /// A query's shared state.
 pub(crate) fn query() -> Arc<QueryLocal> {
-    Arc::new(QueryLocal::new([7; 32], Micros(0)))
+    Arc::new(QueryLocal::new([7; 32]))
 }
 
 impl Lake {
@@ -94,7 +95,7 @@ impl Lake {
         std::fs::create_dir_all(location.local_path().unwrap().join("data")).unwrap();
         std::fs::create_dir_all(location.local_path().unwrap().join("metadata")).unwrap();
         let spec = PartitionSpec::unpartition_spec();
-        Self { dir, location, schemas: vec![schema], spec, properties: HashMap::new(), files: Vec::new(), written: 0 }
+        Self { _dir: dir, location, schemas: vec![schema], spec, properties: HashMap::new(), files: Vec::new(), written: 0 }
     }
 
     /// Writes a Parquet file of the table and returns its path and size.

@@ -32,7 +32,6 @@ mod random;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use polder_policy::BoundPredicate;
-use polder_types::Micros;
 
 pub(crate) use source::GovernedSource;
 pub(crate) use table::TableCache;
@@ -43,21 +42,14 @@ pub(crate) type PushedPredicate = BoundPredicate<usize>;
 /// What the scans of one query share.
 #[derive(Debug)]
 pub(crate) struct QueryLocal {
-    pub(crate) salt: [u8; 32],
-    pub(crate) now: Micros,
-    rows: AtomicU64,
+    salt: [u8; 32],
     bytes: AtomicU64,
 }
 
 impl QueryLocal {
     /// `salt` is fresh random bytes: `sha-256-query-local` is only as secret as they are.
-    pub(crate) fn new(salt: [u8; 32], now: Micros) -> Self {
-        Self { salt, now, rows: AtomicU64::new(0), bytes: AtomicU64::new(0) }
-    }
-
-    /// Rows that left the barrier.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
+    pub(crate) fn new(salt: [u8; 32]) -> Self {
+        Self { salt, bytes: AtomicU64::new(0) }
     }
 
     /// Bytes that left the barrier.
@@ -65,8 +57,7 @@ impl QueryLocal {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    fn count(&self, rows: usize, bytes: usize) {
-        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+    fn count(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }

@@ -57,11 +57,6 @@ impl GovernedSource {
         Ok(Self { cache, key, table, governed })
     }
 
-    /// True if the caller does not see the whole table as it is.
-    pub(crate) fn restricted(&self) -> bool {
-        self.governed.restricted()
-    }
-
     /// The snapshot that is read; `None` for a table without any.
     pub(crate) fn snapshot_id(&self) -> Option<i64> {
         self.table.snapshot_id()

@@ -12,8 +12,10 @@ use crate::{
     client::{Client, ClientError},
 };
 
+/// How many audit records are read.
+const AUDIT_ROWS_READ: usize = 200;
 /// How many audit records are shown.
-const AUDIT_ROWS: usize = 12;
+const AUDIT_ROWS_SHOWN: usize = 12;
 
 /// The query that both run.
 fn sql() -> String {
@@ -70,15 +72,19 @@ impl Story<'_> {
     }
 
     async fn audit(&self) -> Result<()> {
-        let path = format!("/api/v1/admin/audit?page_size={AUDIT_ROWS}");
+        let path = format!("/api/v1/admin/audit?page_size={AUDIT_ROWS_READ}");
         let answer = self.admin.get(&path).await.map_err(|e| failed(&e))?;
-        let records = answer.get("records").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let columns = ["at", "principal", "action", "object", "decision"].map(str::to_owned);
-        let rows: Vec<Value> = records
-            .iter()
-            .map(|record| Value::Array(columns.iter().map(|key| record.get(key).cloned().unwrap_or(Value::Null)).collect()))
+        let columns = ["at", "principal", "action", "object", "decision", "reason"].map(str::to_owned);
+        let rows: Vec<Value> = answer
+            .get("records")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|record| record.get("action").is_some_and(|action| action != "authenticate"))
+            .take(AUDIT_ROWS_SHOWN)
+            .map(|record| columns.iter().map(|key| cell(record, key)).collect())
             .collect();
-        print::line(&format!("\nThe newest audit records of tenant {TENANT}:"));
+        print::line(&format!("\nThe newest audit records of tenant {TENANT} (authentications left out):"));
         print::line(&print::rows(&columns, &rows));
         Ok(())
     }
@@ -107,6 +113,18 @@ impl Story<'_> {
     }
 }
 
+/// One member of an audit record; the moment as a time of day, UTC.
+fn cell(record: &Value, key: &str) -> Value {
+    let value = record.get(key).cloned().unwrap_or(Value::Null);
+    match value.as_i64() {
+        Some(micros) if key == "at" => {
+            let second = micros.div_euclid(1_000_000).rem_euclid(86_400);
+            format!("{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60).into()
+        }
+        _ => value,
+    }
+}
+
 fn labelled(who: &str, answer: &Value) -> String {
     format!("{who}: {}\n{}", summary(answer).split(';').next().unwrap_or_default(), render(answer))
 }
@@ -116,7 +134,8 @@ fn effect(policy: &Value) -> String {
     let what = match text("kind") {
         "row_filter" => "rows filtered".to_owned(),
         "mask" => format!("column {} masked", text("column")),
-        _ => format!("column {} hidden", text("column")),
+        // The name of a hidden column is not told, not even here.
+        _ => "a column hidden".to_owned(),
     };
     format!("{what} by policy `{}`", text("name"))
 }

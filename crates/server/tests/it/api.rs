@@ -1,1 +1,3 @@
-//! Placeholder.
+//! `/api/v1`.
+
+mod query;

@@ -2,7 +2,8 @@
 //! only in what the attacker may not learn. Every answer is looked at byte by byte for cells that must not be there,
 //! and compared with the answer over other secrets and over a table that holds only what is permitted.
 //!
-//! `POLDER_BIN` names another binary, `POLDER_ATTACKS_ALL=1` runs every mutation, `POLDER_ATTACKS_SEED` repeats a run.
+//! `POLDER_BIN` names another binary, `POLDER_ATTACKS_ALL=1` runs every mutation, `POLDER_ATTACKS_SEED` repeats a run,
+//! `POLDER_ATTACKS_ONLY` names the beginning of the ids to run.
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock and the environment itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "test code")]
 

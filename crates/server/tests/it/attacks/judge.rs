@@ -53,7 +53,7 @@ pub(super) fn unexpected(expect: Expect, answer: &Answer) -> Option<String> {
     let client_error = (400..500).contains(&answer.status);
     let fine = match expect {
         Expect::Denied => answer.status == 404 && code == "unknown_table",
-        Expect::Refused => client_error && phase == "gate",
+        Expect::Refused => answer.status == 413 || client_error && phase == "gate",
         Expect::RefusedOrDenied => client_error && ["gate", "resolve", "plan"].contains(&phase.as_str()),
         Expect::Answered => answer.status == 200 && rows.is_some_and(|rows| rows > 0),
         Expect::Empty => answer.status == 200 && rows == Some(0),
@@ -69,7 +69,12 @@ pub(super) fn differs_from_shadow(real: &Answer, shadow: &Answer) -> Option<Stri
     if real.header_names() != shadow.header_names() {
         return Some(format!("headers {:?} against {:?}", real.header_names(), shadow.header_names()));
     }
-    differs("over other secrets", real.status, &stable(real.json()), shadow.status, &stable(shadow.json()))
+    let (ours, theirs) = (stable(real.json()), stable(shadow.json()));
+    if ours.get("metadata") != theirs.get("metadata") {
+        let metadata = |body: &Value| body.get("metadata").map(ToString::to_string).unwrap_or_default();
+        return Some(format!("differs over other secrets in metadata: {} against {}", metadata(&ours), metadata(&theirs)));
+    }
+    differs("over other secrets", real.status, &ours, shadow.status, &theirs)
 }
 
 /// Compares with the world that really holds only what is permitted: error, columns and rows must be alike.

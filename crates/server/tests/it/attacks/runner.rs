@@ -63,6 +63,9 @@ pub(super) async fn finish(fixture: &Fixture, name: &str, mut failures: Vec<Stri
         super::rows::leaks(fixture.server.log().as_bytes(), &asked).iter().map(|m| format!("the log holds `{m}`")),
     );
     failures.sort();
+    if failures.iter().any(|failure| failure.contains("failed inside")) {
+        failures.extend(fixture.server.log().lines().filter(|line| line.contains("ERROR")).take(5).map(str::to_owned));
+    }
     assert!(failures.is_empty(), "attacks {name}: {} failures\n{}", failures.len(), failures.join("\n"));
 }
 
