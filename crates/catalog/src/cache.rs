@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use moka::future::Cache;
+use polder_policy::{Action, Permit};
 use polder_store::TableRow;
 use polder_types::{Error, Location, Result, WarehouseId};
 
@@ -77,11 +78,12 @@ impl MetadataCache {
         Self { docs, files }
     }
 
-    /// Returns the current document of a table; the file is read at most once while it is cached.
+    /// Returns the current document of a table; the file is read at most once while it is cached. The permit is the
+    /// proof that somebody decided: without the `authorize` line above it, a caller does not compile.
     ///
     /// # Errors
     /// `Unavailable` if the file cannot be read; `Internal` if it is not a table's metadata.
-    pub(crate) async fn current(&self, table: &TableRow) -> Result<Arc<StoredDoc>> {
+    pub(crate) async fn current<A: Action>(&self, _permit: &Permit<A>, table: &TableRow) -> Result<Arc<StoredDoc>> {
         let key = key(table.warehouse.warehouse.id, &table.metadata_location);
         if let Some(stored) = self.docs.get(&key).await {
             return Ok(stored);

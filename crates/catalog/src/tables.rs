@@ -84,8 +84,8 @@ pub async fn load(
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
     let ctx = &ctx.newest().await?;
-    resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?; // SECURITY: nothing below may run without it
-    let stored = ctx.catalog().metadata().current(&row).await?;
+    let permit = resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?;
+    let stored = ctx.catalog().metadata().current(&permit, &row).await?;
     LoadedTable::new(ctx, &row, &stored, snapshots)
 }
 
@@ -141,7 +141,7 @@ pub async fn rename(ctx: &OpCtx, warehouse: &WarehouseName, from: &TableIdent, t
         let name = polder_types::QualifiedName { warehouse: warehouse.warehouse.name.clone(), ident: to.clone() };
         let mut taken_over = columns::restrictions_on_name(ctx.snapshot(), &name).peekable();
         let bindings = if taken_over.peek().is_some() {
-            let stored = ctx.catalog().metadata().current(&row).await?;
+            let stored = ctx.catalog().metadata().current(&source, &row).await?;
             columns::new_bindings(taken_over, row.table.id, &[stored.doc()])
         } else {
             Vec::new()
@@ -170,7 +170,7 @@ pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &T
     let row = store.resolve_table(&warehouse.warehouse, ident).await?.ok_or_else(absent)?;
     let ctx = &ctx.newest().await?;
     let permit = ctx.authorize(actions::QueryTable, &row.table)?; // SECURITY: nothing below may run without it
-    let stored = ctx.catalog().metadata().current(&row).await?;
+    let stored = ctx.catalog().metadata().current(&permit, &row).await?;
     Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()) })
 }
 

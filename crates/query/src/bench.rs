@@ -155,18 +155,3 @@ impl Bench {
         self.pool.run(slot, self.until(), planned.verified, Caps { rows_max: self.rows_max, bytes_max: 32 << 20 }).await
     }
 }
-
-#[tokio::test]
-async fn try_it() {
-    let bench = Bench::new();
-    for line in std::fs::read_to_string("/tmp/try.sql").unwrap_or_default().lines() {
-        let started = std::time::Instant::now();
-        match bench.rows(line).await {
-            Ok(rows) => {
-                println!("OK {} rows trunc={} {:?}   <- {}", rows.count, rows.truncated, started.elapsed(), &line[..line.len().min(150)]);
-                if rows.count < 5 { println!("{}", datafusion::arrow::util::pretty::pretty_format_batches(&rows.batches).unwrap()); }
-            }
-            Err(e) => println!("ERR {:?} {} {} {:?} {:?}  <- {}", e.kind(), e.code(), e.message(), e.detail(), started.elapsed(), &line[..line.len().min(150)]),
-        }
-    }
-}

@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
 use polder_catalog::OpCtx;
 use polder_policy::actions;
 use polder_types::{Error, ErrorKind, Subject, WarehouseName};
@@ -19,7 +22,7 @@ use crate::{
     govern::TableKey,
     information, json,
     plan::{Engine, PlanInput, Planned, is_masked, plan},
-    record,
+    record::{self, Ran},
     resolve::{Resolved, Resolver},
     run::{Caps, Pool, Rows, Slot},
     scan::{QueryLocal, TableCache},
@@ -138,8 +141,8 @@ impl Gateway {
     async fn answer(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<QueryAnswer, Error> {
         let attempt = self.admit(ctx, request).await?;
         let gated = self.gate(&attempt).await?;
-        let Gated { asked, relations, canonical } = gated;
-        let outcome = match asked {
+        let Gated { asked, relations, canonical, labels } = gated;
+        let mut outcome = match asked {
             Asked::Rows(query) => {
                 let resolved = attempt.resolver(self).resolve(&relations).await?;
                 self.run(&attempt, *query, resolved).await?
@@ -152,18 +155,27 @@ impl Gateway {
             Asked::Columns(name) => self.columns(&attempt, name).await?,
             Asked::Tables(within) => self.tables(&attempt, within).await?,
         };
+        outcome.label(labels);
         self.release(&attempt, canonical, outcome).await
     }
 
     async fn explanation(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<Explanation, Error> {
         let attempt = self.admit(ctx, request).await?;
-        let Gated { asked, relations, canonical } = self.gate(&attempt).await?;
+        let Gated { asked, relations, canonical, .. } = self.gate(&attempt).await?;
         let (Asked::Rows(query) | Asked::Plan(query)) = asked else {
             return Err(crate::error::refused("an explanation of anything but a query", None));
         };
         let resolved = attempt.resolver(self).resolve(&relations).await?;
         let (plan, facts) = self.told(&attempt, *query, resolved).await?;
-        record::explained(ctx, &canonical, &facts.provenance, &facts.policies).await?;
+        let told = Ran {
+            action: "explain",
+            canonical: &canonical,
+            provenance: &facts.provenance,
+            policies: &facts.policies,
+            rows: 0,
+            truncated: false,
+        };
+        record::ran(ctx, told).await?;
         Ok(Explanation { sql: canonical, plan, provenance: facts.provenance, policies_applied: facts.policies })
     }
 
@@ -304,7 +316,15 @@ impl Gateway {
             })
             .collect();
         // SECURITY: the record is durable before a byte of the answer leaves.
-        record::ran(attempt.ctx, &canonical, &provenance, &policies, text.count, truncated).await?;
+        let ran = Ran {
+            action: "query",
+            canonical: &canonical,
+            provenance: &provenance,
+            policies: &policies,
+            rows: text.count,
+            truncated,
+        };
+        record::ran(attempt.ctx, ran).await?;
         Ok(QueryAnswer {
             sql: canonical,
             columns,
@@ -339,6 +359,16 @@ impl Attempt<'_> {
 }
 
 impl Outcome {
+    /// Calls unnamed expressions what the statement calls them; `unnest` of a struct makes more columns than are listed.
+    fn label(&mut self, labels: Option<Vec<Option<String>>>) {
+        let Some(labels) = labels.filter(|labels| labels.len() == self.schema.fields().len()) else { return };
+        let fields = self.schema.fields().iter().zip(labels).map(|(field, label)| match label {
+            Some(label) => Arc::new(field.as_ref().clone().with_name(label)),
+            None => field.clone(),
+        });
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    }
+
     fn of_batch(batch: RecordBatch, facts: Facts) -> Self {
         Self {
             schema: batch.schema(),

@@ -2,7 +2,8 @@
 //! (Iceberg scan, row filter, masks) is private and invisible to every optimiser rule.
 //!
 //! Refuses to tell the engine anything that hidden rows, masked cells or the file layout could show: no statistics, no
-//! ordering, no constraints, no metrics, and always the same count of partitions.
+//! ordering, no constraints, no metrics, and always the same count of partitions. What is inside: `scan/bind.rs` lowers
+//! the policy, `scan/barrier.rs` filters and masks each batch; `memory.rs` is the other [`Source`].
 
 use std::{
     fmt,

@@ -243,3 +243,6 @@ pub(crate) fn type_name(field: &Field) -> String {
         _ => "other".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

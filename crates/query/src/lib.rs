@@ -15,6 +15,7 @@ mod json;
 mod memory;
 mod meter;
 mod plan;
+mod precise;
 mod pushdown;
 mod record;
 mod resolve;

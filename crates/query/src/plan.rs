@@ -31,6 +31,7 @@ use crate::{
     gate::RelationName,
     govern::GovernedTable,
     meter::meter,
+    precise::precise,
     scan::QueryLocal,
     trace::{Origin, Traced, trace},
     verify::{VerifiedQuery, verify},
@@ -134,7 +135,8 @@ pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planne
     if !planned(functions::only_known(&optimised))? {
         return Err(internal(Phase::Verify, "the plan calls a function that is not on the list"));
     }
-    let physical = planned(state.query_planner().create_physical_plan(&optimised, &state).await)?;
+    let precise = planned(precise(optimised))?;
+    let physical = planned(state.query_planner().create_physical_plan(&precise, &state).await)?;
     let physical: Arc<dyn ExecutionPlan> = planned(meter(physical))?;
     let schema = physical.schema();
     let task = Arc::new(TaskContext::from(&state));

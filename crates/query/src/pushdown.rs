@@ -110,3 +110,6 @@ fn constant(expr: &Expr, column: usize, schema: &Schema) -> Option<Literal> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,67 +4,51 @@ use polder_catalog::OpCtx;
 use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Subject};
 
-use crate::answer::{PolicyApplied, Provenance};
+use crate::answer::{PolicyApplied, Provenance, ProvenanceTable};
 
 fn actor(ctx: &OpCtx) -> Actor {
     Actor { id: ctx.principal().id, name: ctx.principal().name.clone() }
 }
 
-/// Records a query that ran and waits until the record is durable.
+/// What a record says of one query.
+pub(crate) struct Ran<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) canonical: &'a str,
+    pub(crate) provenance: &'a Provenance,
+    pub(crate) policies: &'a [PolicyApplied],
+    pub(crate) rows: usize,
+    pub(crate) truncated: bool,
+}
+
+/// Records a query that ran, or whose plan was told, and waits until the record is durable.
 ///
 /// # Errors
 /// `Unavailable` if it does not become durable in time; nothing may be released then.
-pub(crate) async fn ran(
-    ctx: &OpCtx,
-    canonical: &str,
-    provenance: &Provenance,
-    policies: &[PolicyApplied],
-    rows: usize,
-    truncated: bool,
-) -> Result<(), Error> {
-    let name = format!("{rows} rows{}", if truncated { ", truncated" } else { "" });
-    write(ctx, "query", name, canonical, provenance, policies).await
-}
-
-/// Records that a plan was told.
-///
-/// # Errors
-/// As [`ran`].
-pub(crate) async fn explained(
-    ctx: &OpCtx,
-    canonical: &str,
-    provenance: &Provenance,
-    policies: &[PolicyApplied],
-) -> Result<(), Error> {
-    write(ctx, "explain", "plan".to_owned(), canonical, provenance, policies).await
-}
-
-async fn write(
-    ctx: &OpCtx,
-    action: &'static str,
-    name: String,
-    canonical: &str,
-    provenance: &Provenance,
-    policies: &[PolicyApplied],
-) -> Result<(), Error> {
-    let table = |table: &crate::answer::ProvenanceTable| {
-        format!("{}.{}.{}", table.warehouse, table.namespace.join("."), table.name)
-    };
+pub(crate) async fn ran(ctx: &OpCtx, ran: Ran<'_>) -> Result<(), Error> {
+    let table =
+        |table: &ProvenanceTable| format!("{}.{}.{}", table.warehouse, table.namespace.join("."), table.name);
     let record = AuditRecord {
         tenant: Some(ctx.tenant().clone()),
         at: ctx.now(),
         request: ctx.request_id(),
         actor: Some(actor(ctx)),
-        action,
-        object: AuditObject { subject: Subject::Query, id: Some(ctx.request_id().to_string()), name, version: None },
+        action: ran.action,
+        object: AuditObject {
+            subject: Subject::Query,
+            id: Some(ctx.request_id().to_string()),
+            name: ran.action.to_owned(),
+            version: None,
+        },
         decision: Decision::Allow,
         reason: None,
         policy_version: Some(ctx.snapshot().version()),
         detail: AuditDetail::Query {
             // A digest, not the text: texts hold literals.
-            fingerprint: blake3::hash(canonical.as_bytes()).to_hex().to_string(),
-            tables: provenance.tables.iter().map(table).collect(),
-            policies: policies.iter().map(|policy| policy.name.clone()).collect(),
+            fingerprint: blake3::hash(ran.canonical.as_bytes()).to_hex().to_string(),
+            tables: ran.provenance.tables.iter().map(table).collect(),
+            policies: ran.policies.iter().map(|policy| policy.name.clone()).collect(),
+            rows: u64::try_from(ran.rows).unwrap_or(u64::MAX),
+            truncated: ran.truncated,
         },
     };
     ctx.catalog().store().record_strict(record).await

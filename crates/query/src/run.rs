@@ -206,3 +206,6 @@ async fn collect(query: &VerifiedQuery, caps: Caps) -> Result<Rows, Error> {
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests;

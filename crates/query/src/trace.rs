@@ -246,3 +246,6 @@ impl Tracer {
 fn column_origin(column: &Column, schema: &DFSchemaRef, input: &[Origin]) -> Origin {
     schema.maybe_index_of_column(column).and_then(|index| input.get(index)).cloned().unwrap_or_else(Origin::leaf)
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,6 @@ fn is_known_inner(node: &dyn ExecutionPlan) -> bool {
     ];
     known.contains(&any.type_id())
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,10 @@ pub enum AuditDetail {
         tables: Vec<String>,
         /// The policies applied.
         policies: Vec<String>,
+        /// How many rows were answered.
+        rows: u64,
+        /// True if there were more.
+        truncated: bool,
     },
     /// Part of the deletion of another object.
     With {

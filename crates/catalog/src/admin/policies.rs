@@ -34,7 +34,7 @@ async fn create_once(ctx: &OpCtx, spec: &PolicySpec) -> Result<PolicyRow> {
     let store = ctx.catalog().store();
     let warehouse = store.resolve_warehouse(ctx.tenant(), &table.warehouse).await?.ok_or_else(absent)?;
     let row = store.resolve_table(&warehouse.warehouse, &table.ident).await?.ok_or_else(absent)?;
-    let stored = ctx.catalog().metadata().current(&row).await?;
+    let stored = ctx.catalog().metadata().current(&permit, &row).await?;
     let rule = polder_policy::compile(spec, &policy_schema(stored.doc().current_schema()?))?;
     let target = PolicyTarget {
         relation: row.table.id,

@@ -67,7 +67,7 @@ pub(super) fn permit(ctx: &OpCtx, table: &TableRef, warehouse: &WarehouseRow) ->
 pub(super) async fn prepare(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &TableCommit) -> Result<Change> {
     let row = resolve::table(ctx, warehouse, &commit.ident).await?;
     let permit = permit(ctx, &row.table, warehouse)?; // SECURITY: nothing below may run without it
-    let base = ctx.catalog().metadata().current(&row).await?;
+    let base = ctx.catalog().metadata().current(&permit, &row).await?;
     metadata::check(Some(base.doc()), &commit.requirements)?;
     if commit.updates.is_empty() {
         return Ok(Change { permit, row, base, next: None, bindings: Vec::new() });

@@ -182,3 +182,6 @@ pub(crate) fn only_known(plan: &LogicalPlan) -> datafusion::error::Result<bool> 
     })?;
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests;

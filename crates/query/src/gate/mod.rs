@@ -10,11 +10,11 @@ mod text;
 mod walk;
 
 use datafusion::sql::sqlparser::{
-    ast::{ObjectName, ObjectNamePart, Query, ShowStatementOptions, Spanned, Statement},
+    ast::{Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, ShowStatementOptions, Spanned, Statement},
     parser::{Parser, ParserError},
     tokenizer::{Location, Span, Token, TokenWithSpan},
 };
-use polder_types::{Error, Position};
+use polder_types::{Error, Position, is_deceptive};
 
 use crate::error::{limit, refused, syntax, Phase};
 
@@ -29,6 +29,8 @@ pub(crate) const CHAIN_MAX: usize = 500;
 /// Most tables that a statement names, and most that it stands for once its WITH queries are put in place.
 pub(crate) const RELATIONS_MAX: usize = 128;
 
+/// Most characters of a column name made from an expression.
+const LABEL_CHARS_MAX: usize = 200;
 /// The parser's own count of recursion; it counts several levels for each of ours.
 const PARSER_RECURSION_MAX: usize = 512;
 
@@ -60,6 +62,8 @@ pub(crate) struct Gated {
     pub(crate) relations: Vec<RelationName>,
     /// The statement rendered again from its tree.
     pub(crate) canonical: String,
+    /// What the output columns without a name of their own are called, where the statement lists them one by one.
+    pub(crate) labels: Option<Vec<Option<String>>>,
 }
 
 /// Checks a text.
@@ -75,9 +79,32 @@ pub(crate) fn check(sql: &str) -> Result<Gated, Error> {
     bound_tokens(&tokens)?;
     let statement = parse(tokens)?;
     let canonical = statement.to_string();
+    let labels = match &statement {
+        Statement::Query(query) => labels(&query.body),
+        _ => None,
+    };
     let mut walk = walk::Walk::default();
     let asked = asked(statement, &mut walk)?;
-    Ok(Gated { asked, relations: walk.into_relations(), canonical })
+    Ok(Gated { asked, relations: walk.into_relations(), canonical, labels })
+}
+
+/// The text of each unnamed expression in the select list, so that an answer does not show the engine's spelling.
+fn labels(body: &SetExpr) -> Option<Vec<Option<String>>> {
+    match body {
+        SetExpr::Select(select) => select
+            .projection
+            .iter()
+            .map(|item| match item {
+                SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => Some(None),
+                SelectItem::UnnamedExpr(expr) => Some(Some(expr.to_string().chars().take(LABEL_CHARS_MAX).collect())),
+                SelectItem::ExprWithAlias { .. } => Some(None),
+                _ => None,
+            })
+            .collect(),
+        SetExpr::Query(query) => labels(&query.body),
+        SetExpr::SetOperation { left, .. } => labels(left),
+        _ => None,
+    }
 }
 
 fn parse(tokens: Vec<TokenWithSpan>) -> Result<Statement, Error> {
@@ -199,6 +226,10 @@ fn relation_name(name: &ObjectName) -> Result<RelationName, Error> {
     name.0
         .iter()
         .map(|part| match part {
+            // A text literal as a name may hold what a quoted name may not.
+            ObjectNamePart::Identifier(ident) if ident.value.chars().any(|c| c.is_control() || is_deceptive(c)) => {
+                Err(refused("a control, invisible or direction-changing character in a name", position(ident.span)))
+            }
             ObjectNamePart::Identifier(ident) => Ok(fold(ident)),
             ObjectNamePart::Function(_) => Err(refused("a function in a name", position(part.span()))),
         })
@@ -210,3 +241,6 @@ pub(crate) fn position(span: Span) -> Option<Position> {
     let Location { line, column } = span.start;
     (line > 0).then_some(Position { line, column })
 }
+
+#[cfg(test)]
+mod tests;

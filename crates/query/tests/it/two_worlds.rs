@@ -210,3 +210,34 @@ async fn two_worlds() {
     println!("two worlds: {asked} statements, {answered} answered with rows");
     assert!(asked < 50 || answered * 3 > asked, "most statements must be answered: {answered} of {asked}");
 }
+
+/// R34: whether a failing expression meets a row depends on the row alone, never on how rows came in files.
+#[tokio::test(flavor = "multi_thread")]
+async fn failing_expressions_do_not_tell_files_apart() {
+    let (one, other) = worlds().await;
+    let fails = "1/(salary-100) >= 0";
+    for sql in [
+        format!("SELECT id FROM pub.emp WHERE id > 3 AND {fails}"),
+        format!("SELECT id FROM pub.emp WHERE {fails} AND id > 3"),
+        format!("SELECT id FROM pub.emp WHERE dept = 'ops' AND {fails}"),
+        format!("SELECT id FROM pub.emp WHERE {fails} AND dept = 'ops'"),
+        format!("SELECT id FROM pub.emp WHERE lower(dept) = 'ops' AND {fails}"),
+        format!("SELECT id FROM pub.emp WHERE id < 3 OR {fails}"),
+        format!("SELECT id, dept = 'ops' AND {fails} AS x FROM pub.emp"),
+        format!("SELECT id, dept = 'eng' OR {fails} AS x FROM pub.emp"),
+        format!("SELECT id FROM pub.emp WHERE NOT (dept = 'eng' OR {fails})"),
+        format!("SELECT id FROM (SELECT * FROM pub.emp WHERE dept = 'ops') t WHERE {fails}"),
+        format!("SELECT id FROM (SELECT * FROM pub.emp WHERE {fails}) t WHERE dept = 'ops'"),
+        format!("SELECT CASE WHEN dept = 'ops' THEN {fails} END FROM pub.emp"),
+        format!("SELECT d.k FROM pub.dim d LEFT JOIN pub.emp e ON d.k = e.id AND e.dept = 'ops' AND {fails}"),
+        format!("SELECT d.k FROM pub.dim d JOIN pub.emp e ON d.k < e.id AND e.dept = 'ops' AND {fails}"),
+        format!("SELECT count(*) FILTER (WHERE dept = 'ops' AND {fails}) FROM pub.emp"),
+        format!("SELECT dept FROM pub.emp GROUP BY dept HAVING dept = 'ops' AND 1/(min(salary)-100) >= 0"),
+        "SELECT id FROM pub.emp WHERE dept = 'ops' AND CAST(name AS int) = 1".to_owned(),
+        "SELECT id FROM pub.emp WHERE salary IN (300, 1/(salary-100))".to_owned(),
+        "SELECT coalesce(mgr, 1/(salary-200)) FROM pub.emp".to_owned(),
+        "SELECT id FROM pub.emp e WHERE dept = 'ops' AND (SELECT u.id FROM pub.emp u WHERE u.mgr = e.id) = 1".to_owned(),
+    ] {
+        assert_eq!(seen(&one, &sql).await, seen(&other, &sql).await, "{sql}");
+    }
+}

@@ -26,12 +26,12 @@ pub(crate) fn answer(value: &Value, json: bool) -> Result<(), ClientError> {
         Value::Null => message("done"),
         Value::Object(object) => match object.iter().find(|(_, member)| member.is_array()) {
             Some((_, Value::Array(rows))) if object.len() <= 2 => {
-                line(&list(rows));
+                if rows.is_empty() { message("none") } else { line(&list(rows)) }
                 if let Some(token) = object.get("next_page_token").and_then(Value::as_str) {
                     message(&format!("more: --page-token {token}"));
                 }
             }
-            _ => object.iter().for_each(|(key, member)| line(&format!("{key}: {}", cell(member)))),
+            _ => object.iter().for_each(|(key, value)| line(&format!("{key}: {}", member(key, value)))),
         },
         other => line(&cell(other)),
     }
@@ -58,7 +58,7 @@ fn list(rows: &[Value]) -> String {
     let mut table = plain();
     table.set_header(&columns);
     for row in rows {
-        table.add_row(columns.iter().map(|key| row.get(key.as_str()).map(cell).unwrap_or_default()));
+        table.add_row(columns.iter().map(|key| row.get(key.as_str()).map(|value| member(key, value)).unwrap_or_default()));
     }
     table.to_string()
 }
@@ -67,6 +67,15 @@ fn plain() -> Table {
     let mut table = Table::new();
     table.load_preset(ASCII_MARKDOWN);
     table
+}
+
+/// One member of an answer; moments (microseconds since 1970) are shown as RFC 3339, UTC.
+pub(crate) fn member(key: &str, value: &Value) -> String {
+    let moment = value.as_i64().filter(|_| key == "at" || key.ends_with("_at"));
+    match moment.and_then(chrono::DateTime::from_timestamp_micros) {
+        Some(moment) => moment.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        None => cell(value),
+    }
 }
 
 /// One value without quotes; control characters escaped, since data must not drive a terminal.

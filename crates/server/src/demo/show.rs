@@ -82,7 +82,10 @@ impl Story<'_> {
             .flatten()
             .filter(|record| record.get("action").is_some_and(|action| action != "authenticate"))
             .take(AUDIT_ROWS_SHOWN)
-            .map(|record| columns.iter().map(|key| cell(record, key)).collect())
+            .map(|record| {
+                let value = |key: &String| record.get(key).map(|value| print::member(key, value)).unwrap_or_default();
+                columns.iter().map(value).map(Value::from).collect()
+            })
             .collect();
         print::line(&format!("\nThe newest audit records of tenant {TENANT} (authentications left out):"));
         print::line(&print::rows(&columns, &rows));
@@ -110,18 +113,6 @@ impl Story<'_> {
              PY",
             analyst = field("analyst"),
         ));
-    }
-}
-
-/// One member of an audit record; the moment as a time of day, UTC.
-fn cell(record: &Value, key: &str) -> Value {
-    let value = record.get(key).cloned().unwrap_or(Value::Null);
-    match value.as_i64() {
-        Some(micros) if key == "at" => {
-            let second = micros.div_euclid(1_000_000).rem_euclid(86_400);
-            format!("{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60).into()
-        }
-        _ => value,
     }
 }
 

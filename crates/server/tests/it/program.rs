@@ -31,6 +31,7 @@ async fn init_serve_and_stop() {
     }
     assert!(program.log().contains("\"operation\":\"create_tenant\""), "{}", program.log());
     program.serve();
+    let operator = Client::anonymous(&program.base_url()).with_key(&credential);
     drop(operator.get("/api/v1/admin/tenants").await.expect(200));
     assert!(program.stop().success());
 }

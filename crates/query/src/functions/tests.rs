@@ -1,0 +1,80 @@
+//! The allow-list is real, and what is on it is bounded; attacks 45, 63, 119.
+
+use super::*;
+use crate::bench::Bench;
+
+/// Every name on the list exists in this engine, or is a form of its planner.
+#[test]
+fn the_list_names_only_what_exists() {
+    for name in SCALAR.iter().filter(|name| **name != "unnest") {
+        assert!(FUNCTIONS.scalar.contains_key(*name), "{name}");
+    }
+    for name in ROWS {
+        assert!(FUNCTIONS.aggregate.contains_key(*name) || FUNCTIONS.window.contains_key(*name), "{name}");
+    }
+}
+
+/// R37: nothing that discloses or reads is registered, under any name.
+#[test]
+fn disclosing_functions_are_not_registered() {
+    let names = FUNCTIONS.scalar.keys().chain(FUNCTIONS.aggregate.keys()).chain(FUNCTIONS.window.keys());
+    for name in names {
+        assert!(!name.starts_with("arrow_") && !name.contains("version") && !name.contains("file"), "{name}");
+    }
+    assert!(!FUNCTIONS.scalar.contains_key("random") && !FUNCTIONS.scalar.contains_key("uuid"));
+}
+
+/// Attacks 63, 119: functions that take a length are refused before they allocate.
+#[tokio::test]
+async fn long_values_are_refused() {
+    let bench = Bench::new();
+    for sql in [
+        "SELECT repeat('x', 2147483647)",
+        "SELECT lpad('x', 2147483647), rpad('x', 2147483647, 'ab')",
+        "SELECT repeat(repeat('x', 1000), 1000)",
+        "SELECT range(0, 2000000000)",
+        "SELECT generate_series(-9223372036854775807, 9223372036854775807)",
+        "SELECT range(TIMESTAMP '2000-01-01', TIMESTAMP '2100-01-01', INTERVAL '1' SECOND)",
+        "SELECT array_repeat(1, 2000000000)",
+        "SELECT array_resize([1], 2000000000, 0)",
+        "SELECT replace(repeat('a', 100000), 'a', repeat('b', 100000))",
+        "SELECT regexp_replace(repeat('a', 100000), 'a', repeat('b', 1000), 'g')",
+        "SELECT array_to_string(range(10000), repeat('y', 10000))",
+        "SELECT concat(repeat('x', 100000), repeat('x', 100000))",
+        "SELECT repeat('x', 100000) || repeat('y', 100000) || 'z'",
+        "SELECT make_array(repeat('x', 100000), repeat('x', 100000))",
+        "SELECT regexp_like('a', repeat('a', 1001))",
+        "SELECT length(repeat(name, 1000000)) FROM pub.emp",
+        "SELECT name || repeat(name, 100000) FROM pub.emp",
+        "SELECT CASE WHEN id = 1 THEN repeat('x', 2147483647) END FROM pub.emp",
+    ] {
+        let error = bench.rows(sql).await.unwrap_err();
+        assert_eq!(error.code(), "limit_exceeded", "{sql}: {error}");
+    }
+    for sql in ["SELECT repeat('x', 100)", "SELECT lpad(name, 10) FROM pub.emp", "SELECT range(100)", "SELECT name || ssn FROM pub.emp"] {
+        assert!(bench.rows(sql).await.is_ok(), "{sql}");
+    }
+}
+
+/// Attack 18: expressions that double at each level are refused before they are put into one another.
+#[tokio::test]
+async fn doubling_expressions_are_refused() {
+    let bench = Bench::new();
+    for (column, double) in [("salary", "a + a"), ("name", "a || a"), ("name", "concat(a, a)"), ("name", "make_array(a, a)")] {
+        let nested = (0..25).fold(format!("SELECT {column} AS a FROM pub.emp"), |inner, level| {
+            format!("SELECT {double} AS a FROM ({inner}) t{level}")
+        });
+        let error = bench.rows(&nested).await.unwrap_err();
+        assert!(matches!(error.code(), "limit_exceeded" | "type_mismatch"), "{double}: {error}");
+    }
+}
+
+/// The bound around `||` shows neither in names nor in values.
+#[tokio::test]
+async fn bounds_are_invisible() {
+    let rows = Bench::new().rows("SELECT name || '-' || ssn FROM pub.emp WHERE id = 1").await.unwrap();
+    let batch = rows.batches.first().unwrap();
+    assert!(!batch.schema().field(0).name().contains("polder"), "{}", batch.schema().field(0).name());
+    let (text, _) = (crate::json::rows(&rows.batches, 1000).unwrap().text, ());
+    assert_eq!(text, "[[\"ann-***\"]]");
+}
