@@ -62,10 +62,7 @@ impl Prepared for MemoryScan {
 
 /// `pub.emp` with four rows, `ssn` masked, and `pub.dim(k)` with two.
 pub(crate) fn sources() -> Vec<(&'static str, &'static str, MemorySource)> {
-    let info = Fields::from(vec![
-        Field::new("phone", DataType::Utf8, true),
-        Field::new("city", DataType::Utf8, true),
-    ]);
+    let info = Fields::from(vec![Field::new("phone", DataType::Utf8, true), Field::new("city", DataType::Utf8, true)]);
     let schema = Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, false),
         Field::new("name", DataType::Utf8, true),

@@ -5,10 +5,7 @@
 
 use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, SortExpr};
 
-use crate::{
-    answer::PolicyApplied,
-    trace::Traced,
-};
+use crate::{answer::PolicyApplied, trace::Traced};
 
 /// Most lines.
 const LINES_MAX: usize = 500;
@@ -62,7 +59,8 @@ fn steps(plan: &LogicalPlan, lines: &mut Vec<String>) {
     for input in plan.inputs() {
         steps(input, lines);
     }
-    let list = |items: &[Expr]| items.iter().map(|item| item.human_display().to_string()).collect::<Vec<_>>().join(", ");
+    let list =
+        |items: &[Expr]| items.iter().map(|item| item.human_display().to_string()).collect::<Vec<_>>().join(", ");
     let line = match plan {
         LogicalPlan::Projection(node) => format!("compute {}", list(&node.expr)),
         LogicalPlan::Filter(node) => format!("keep rows where {}", node.predicate.human_display()),
@@ -72,7 +70,8 @@ fn steps(plan: &LogicalPlan, lines: &mut Vec<String>) {
             format!("group by {} and aggregate {}", list(&node.group_expr), list(&node.aggr_expr))
         }
         LogicalPlan::Sort(node) => {
-            let key = |sort: &SortExpr| format!("{}{}", sort.expr.human_display(), if sort.asc { "" } else { " descending" });
+            let key =
+                |sort: &SortExpr| format!("{}{}", sort.expr.human_display(), if sort.asc { "" } else { " descending" });
             format!("sort by {}", node.expr.iter().map(key).collect::<Vec<_>>().join(", "))
         }
         LogicalPlan::Join(node) => {

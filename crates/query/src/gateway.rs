@@ -182,7 +182,10 @@ impl Gateway {
     /// Authorizes the query as a whole and takes a slot of the tenant.
     async fn admit<'a>(&self, ctx: &'a OpCtx, request: &'a QueryRequest) -> Result<Attempt<'a>, Error> {
         ctx.authorize(actions::Query, &ctx.tenant_ref())?;
-        #[allow(clippy::disallowed_methods, reason = "the one clock of the gateway: how long a query took and may take")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the one clock of the gateway: how long a query took and may take"
+        )]
         let started = Instant::now();
         let wanted = request.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
         let until = ctx.deadline().min(started + self.config.time_max.min(wanted));
@@ -299,7 +302,10 @@ impl Gateway {
         let (batches, bytes_max) = (rows.batches, self.config.bytes_max);
         let render = move || {
             json::rows(&batches, bytes_max).map_err(|json::NoJsonForm| {
-                Error::unsupported("unsupported_type", "a column of the answer has a type that JSON answers do not have")
+                Error::unsupported(
+                    "unsupported_type",
+                    "a column of the answer has a type that JSON answers do not have",
+                )
             })
         };
         let text = self.pool.think(&attempt.slot, attempt.until, render).await?;

@@ -5,14 +5,14 @@
 //! ordering, no constraints, no metrics, and always the same count of partitions. What is inside: `scan/bind.rs` lowers
 //! the policy, `scan/barrier.rs` filters and masks each batch; `memory.rs` is the other [`Source`].
 
-use std::{
-    fmt,
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use datafusion::{
-    arrow::{array::RecordBatch, datatypes::{Schema, SchemaRef}},
+    arrow::{
+        array::RecordBatch,
+        datatypes::{Schema, SchemaRef},
+    },
     catalog::{Session, TableProvider},
     error::{DataFusionError, Result as EngineResult},
     execution::{SendableRecordBatchStream, TaskContext},

@@ -40,7 +40,9 @@ impl Source for MemorySource {
         _partitions: usize,
     ) -> Result<Arc<dyn Prepared>, Error> {
         let batch = match projection {
-            Some(columns) => self.0.project(columns).map_err(|_| internal(Phase::Plan, "a column that is not there"))?,
+            Some(columns) => {
+                self.0.project(columns).map_err(|_| internal(Phase::Plan, "a column that is not there"))?
+            }
             None => self.0.clone(),
         };
         Ok(Arc::new(MemoryScan(batch)))

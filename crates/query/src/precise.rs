@@ -9,7 +9,10 @@
 
 use datafusion::{
     arrow::datatypes::DataType,
-    common::{DFSchema, tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion}},
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion},
+    },
     error::Result,
     logical_expr::{
         BinaryExpr, Case, Cast, Expr, ExprSchemable, Filter, Join, Like, LogicalPlan, Operator,
@@ -22,9 +25,32 @@ use datafusion::{
 
 /// Functions that never fail on a value.
 const SAFE_FUNCTIONS: &[&str] = &[
-    "array_element", "array_length", "ascii", "btrim", "cardinality", "character_length", "coalesce", "contains", "date_part",
-    "ends_with", "get_field", "greatest", "least", "lower", "ltrim", "md5", "nullif", "nvl", "octet_length", "reverse",
-    "rtrim", "sha256", "starts_with", "strpos", "substr", "upper",
+    "array_element",
+    "array_length",
+    "ascii",
+    "btrim",
+    "cardinality",
+    "character_length",
+    "coalesce",
+    "contains",
+    "date_part",
+    "ends_with",
+    "get_field",
+    "greatest",
+    "least",
+    "lower",
+    "ltrim",
+    "md5",
+    "nullif",
+    "nvl",
+    "octet_length",
+    "reverse",
+    "rtrim",
+    "sha256",
+    "starts_with",
+    "strpos",
+    "substr",
+    "upper",
 ];
 
 /// Rewrites an optimised plan.
@@ -146,9 +172,7 @@ fn is_safe_node(node: &Expr, schema: &DFSchema) -> bool {
         | Expr::TryCast(_) => true,
         Expr::Like(Like { pattern, .. }) => matches!(**pattern, Expr::Literal(..)),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
-            Operator::Plus | Operator::Minus | Operator::Multiply => {
-                wraps(left, schema) && wraps(right, schema)
-            }
+            Operator::Plus | Operator::Minus | Operator::Multiply => wraps(left, schema) && wraps(right, schema),
             Operator::Divide | Operator::Modulo => is_floating(left, schema) && is_floating(right, schema),
             Operator::Eq
             | Operator::NotEq

@@ -15,11 +15,12 @@ use crate::{govern::Source, scan::PushedPredicate};
 
 /// Translates a predicate, if it is leakproof as a whole.
 pub(crate) fn leakproof(filter: &Expr, schema: &Schema, source: &dyn Source) -> Option<PushedPredicate> {
-    let both = |left: &Expr, right: &Expr| {
-        Some(vec![leakproof(left, schema, source)?, leakproof(right, schema, source)?])
-    };
+    let both =
+        |left: &Expr, right: &Expr| Some(vec![leakproof(left, schema, source)?, leakproof(right, schema, source)?]);
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => Some(BoundPredicate::And(both(left, right)?)),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            Some(BoundPredicate::And(both(left, right)?))
+        }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => Some(BoundPredicate::Or(both(left, right)?)),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => comparison(left, *op, right, schema, source),
         Expr::Not(inner) => Some(BoundPredicate::Not(Box::new(leakproof(inner, schema, source)?))),

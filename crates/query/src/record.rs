@@ -25,8 +25,7 @@ pub(crate) struct Ran<'a> {
 /// # Errors
 /// `Unavailable` if it does not become durable in time; nothing may be released then.
 pub(crate) async fn ran(ctx: &OpCtx, ran: Ran<'_>) -> Result<(), Error> {
-    let table =
-        |table: &ProvenanceTable| format!("{}.{}.{}", table.warehouse, table.namespace.join("."), table.name);
+    let table = |table: &ProvenanceTable| format!("{}.{}.{}", table.warehouse, table.namespace.join("."), table.name);
     let record = AuditRecord {
         tenant: Some(ctx.tenant().clone()),
         at: ctx.now(),

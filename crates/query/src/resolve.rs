@@ -4,7 +4,10 @@
 //! What does not resolve is simply not there: absent, invisible and blocked tables leave no trace that could tell them
 //! apart (R22). How names resolve: docs/decisions/0005.
 
-use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use polder_catalog::{OpCtx, tables, visible_tables};
 use polder_policy::{Applied, DenialReason, Rule, actions};
@@ -38,7 +41,11 @@ pub(crate) struct Resolved {
 
 impl Resolved {
     /// The tables as the planner sees them, for one query.
-    pub(crate) fn governed(&self, query: &Arc<QueryLocal>, partitions: usize) -> HashMap<RelationName, Arc<GovernedTable>> {
+    pub(crate) fn governed(
+        &self,
+        query: &Arc<QueryLocal>,
+        partitions: usize,
+    ) -> HashMap<RelationName, Arc<GovernedTable>> {
         let govern = |table: &ResolvedTable| {
             GovernedTable::new(table.key.clone(), table.source.clone(), query.clone(), partitions)
         };
@@ -116,7 +123,11 @@ impl Resolver<'_> {
     }
 
     /// One of the tables about tables.
-    async fn information(&self, warehouse: Option<&WarehouseName>, table: &str) -> Result<Option<ResolvedTable>, Error> {
+    async fn information(
+        &self,
+        warehouse: Option<&WarehouseName>,
+        table: &str,
+    ) -> Result<Option<ResolvedTable>, Error> {
         let batch = match table {
             "tables" => information::tables(&self.described(warehouse, false).await?)?,
             "columns" => information::columns(&self.described(warehouse, true).await?)?,

@@ -3,7 +3,11 @@
 //! Owns the runtime, its big stacks, the slots of each tenant and cancellation: when the caller goes away, the work
 //! stops. A panic in the engine is an opaque error.
 
-use std::{collections::HashMap, future::Future, sync::{Arc, Mutex, PoisonError, Weak}};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use datafusion::{arrow::array::RecordBatch, physical_plan::execute_stream};
 use futures::StreamExt;
@@ -180,8 +184,7 @@ pub(crate) struct Caps {
 }
 
 async fn collect(query: &VerifiedQuery, caps: Caps) -> Result<Rows, Error> {
-    let mut stream =
-        execute_stream(query.plan().clone(), query.task().clone()).map_err(|error| running(&error))?;
+    let mut stream = execute_stream(query.plan().clone(), query.task().clone()).map_err(|error| running(&error))?;
     let mut rows = Rows { batches: Vec::new(), count: 0, truncated: false };
     let mut bytes = 0usize;
     while let Some(batch) = stream.next().await {

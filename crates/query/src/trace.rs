@@ -6,10 +6,15 @@
 use std::collections::BTreeSet;
 
 use datafusion::{
-    common::{Column, DFSchemaRef, tree_node::{TreeNode, TreeNodeRecursion}},
+    common::{
+        Column, DFSchemaRef,
+        tree_node::{TreeNode, TreeNodeRecursion},
+    },
     datasource::source_as_provider,
     error::Result as EngineResult,
-    logical_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, TableScan, utils::grouping_set_to_exprlist},
+    logical_expr::{
+        Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, TableScan, utils::grouping_set_to_exprlist,
+    },
 };
 use polder_types::Error;
 

@@ -4,7 +4,10 @@
 //! barrier, made for this very query, or holds values of the statement itself. Only the [`VerifiedQuery`] made
 //! here can run (S-003, S-037).
 
-use std::{any::{Any, TypeId}, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    sync::Arc,
+};
 
 use datafusion::{
     datasource::{memory::MemorySourceConfig, source::DataSourceExec},

@@ -111,8 +111,7 @@ impl AccessLog {
 
 fn append(path: &Path) -> Result<std::fs::File> {
     std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-        Error::invalid("access_log", format!("the access log `{}` cannot be opened", path.display()))
-            .with_source(error)
+        Error::invalid("access_log", format!("the access log `{}` cannot be opened", path.display())).with_source(error)
     })
 }
 

@@ -107,7 +107,8 @@ impl Call {
             return Err(too_large(self.bytes_max));
         }
         let within = self.app.limits().body_max + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
-        let collect = Limited::new(self.body.into_inner().unwrap_or_else(PoisonError::into_inner), self.bytes_max).collect();
+        let collect =
+            Limited::new(self.body.into_inner().unwrap_or_else(PoisonError::into_inner), self.bytes_max).collect();
         match tokio::time::timeout(within, collect).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(self.bytes_max)),

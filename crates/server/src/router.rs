@@ -71,9 +71,7 @@ fn iceberg_clients(routes: Protected) -> Protected {
 
 /// Analysts and agents.
 fn analysts(routes: Protected) -> Protected {
-    routes
-        .on(POST, "/api/v1/query", &op::QUERY, sql::query)
-        .on(POST, "/api/v1/explain", &op::EXPLAIN, sql::explain)
+    routes.on(POST, "/api/v1/query", &op::QUERY, sql::query).on(POST, "/api/v1/explain", &op::EXPLAIN, sql::explain)
 }
 
 /// Administrators.

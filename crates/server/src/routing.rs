@@ -66,8 +66,7 @@ impl Protected {
         H: Fn(OpCtx, Call) -> F + Copy + Send + Sync + 'static,
         F: Future<Output = Result<Response>> + Send + 'static,
     {
-        let door: Door =
-            Arc::new(move |app, call| Box::pin(async move { op::run_op(&app, op, call, handler).await }));
+        let door: Door = Arc::new(move |app, call| Box::pin(async move { op::run_op(&app, op, call, handler).await }));
         self.add(method, path, op, door)
     }
 

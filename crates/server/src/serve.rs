@@ -3,13 +3,7 @@
 
 mod listen;
 
-use std::{
-    net::SocketAddr,
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
 
 use polder_catalog::{Catalog, CatalogOptions};
 use polder_query::{Gateway, GatewayConfig};
@@ -18,14 +12,7 @@ use polder_types::{Error, Location, Result, Secret, TenantId};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    access_log::AccessLog,
-    app::App,
-    auth::Authenticator,
-    clock::Arrival,
-    config::Config,
-    router,
-};
+use crate::{access_log::AccessLog, app::App, auth::Authenticator, clock::Arrival, config::Config, router};
 
 /// How often counted audit events are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
@@ -47,14 +34,10 @@ pub struct RunningServer {
 /// # Errors
 /// `Invalid` for settings that cannot be used (no root key, a database in use, an address that is taken).
 pub async fn start(config: &Config) -> Result<RunningServer> {
-    let catalog = open(config).await?;
-    let gateway = Gateway::new(GatewayConfig::default())?;
-    let auth = Authenticator::new(catalog.store().clone())?;
-    let access_log = AccessLog::open(&config.access_log)?;
-    let app = Arc::new(App::new(catalog, gateway, auth, access_log, config.limits));
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        Error::invalid("listen", format!("cannot listen on {}: {error}", config.listen))
-    })?;
+    let app = assemble(config).await?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Error::invalid("listen", format!("cannot listen on {}: {error}", config.listen)))?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let router = router::router(&app);
@@ -155,9 +138,24 @@ pub async fn until_stopped() {
     }
 }
 
+/// Puts the server's parts together, without a listener.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn assemble(config: &Config) -> Result<Arc<App>> {
+    let catalog = open(config).await?;
+    let gateway = Gateway::new(GatewayConfig::default())?;
+    let auth = Authenticator::new(catalog.store().clone())?;
+    let access_log = AccessLog::open(&config.access_log)?;
+    Ok(Arc::new(App::new(catalog, gateway, auth, access_log, config.limits)))
+}
+
 async fn open(config: &Config) -> Result<Catalog> {
     let data_dir = config.data_dir.canonicalize().map_err(|error| {
-        Error::invalid("data_dir", format!("the data directory `{}`: {error}; run `polder init`", config.data_dir.display()))
+        Error::invalid(
+            "data_dir",
+            format!("the data directory `{}`: {error}; run `polder init`", config.data_dir.display()),
+        )
     })?;
     let root_key = RootKey::load(&config.root_key_file)?;
     let store = Store::open(StoreOptions::new(data_dir.join(DATABASE), root_key), Arrival::now().now).await?;
@@ -176,9 +174,7 @@ async fn bootstrap(store: &Store, tenant: &str, admin: &str) -> Result<Option<Se
     let tenant: TenantId = tenant.parse()?;
     let Arrival { request_id, now, .. } = Arrival::now();
     let founded = store.bootstrap(&tenant, admin, &Stamp { request: request_id, now }).await?;
-    Ok(founded.map(|founded| {
-        Secret::new([founded.key.key.id.as_str(), ":", founded.key.secret.expose()].concat())
-    }))
+    Ok(founded.map(|founded| Secret::new([founded.key.key.id.as_str(), ":", founded.key.secret.expose()].concat())))
 }
 
 fn make_data_dir(path: &Path) -> Result<()> {

@@ -57,7 +57,8 @@ async fn planning_errors_can_be_repaired() {
 
 #[test]
 fn distances_are_edits() {
-    for (a, b, expected) in [("", "", 0), ("abc", "abc", 0), ("abc", "abd", 1), ("kitten", "sitting", 3), ("", "ab", 2)] {
+    for (a, b, expected) in [("", "", 0), ("abc", "abc", 0), ("abc", "abd", 1), ("kitten", "sitting", 3), ("", "ab", 2)]
+    {
         assert_eq!(distance(a, b), expected, "{a} {b}");
     }
 }

@@ -70,9 +70,9 @@ impl Bound {
             "regexp_replace" => Self::RegexpReplace,
             "array_to_string" | "concat_ws" => Self::Join,
             "regexp_like" | "regexp_match" | "regexp_count" | "regexp_instr" => Self::Pattern,
-            "concat" | "make_array" | "array_append" | "array_prepend" | "array_concat" | "array_union" | "arrays_zip"
-            | "array_replace" | "array_replace_n" | "array_replace_all" | "struct" | "named_struct" | "overlay"
-            | IDENTITY => Self::Sum,
+            "concat" | "make_array" | "array_append" | "array_prepend" | "array_concat" | "array_union"
+            | "arrays_zip" | "array_replace" | "array_replace_n" | "array_replace_all" | "struct" | "named_struct"
+            | "overlay" | IDENTITY => Self::Sum,
             "translate" | "encode" | "string_to_array" | "flatten" | "initcap" | "upper" | "lower" => Self::Same,
             _ => return None,
         })
@@ -145,7 +145,8 @@ fn too_long() -> datafusion::error::DataFusionError {
 fn check(bound: Bound, args: &ScalarFunctionArgs) -> Result<()> {
     let sizes = args.args.iter().map(Sizes::of).collect::<Result<Vec<_>>>()?;
     if matches!(bound, Bound::Pattern | Bound::RegexpReplace) {
-        let longest = sizes.get(1).map_or(0, |pattern| (0..args.number_rows).map(|row| pattern.row(row)).max().unwrap_or(0));
+        let longest =
+            sizes.get(1).map_or(0, |pattern| (0..args.number_rows).map(|row| pattern.row(row)).max().unwrap_or(0));
         if longest > PATTERN_BYTES_MAX {
             return Err(carry(limit(
                 Phase::Run,
@@ -257,7 +258,8 @@ fn series_lengths(args: &[ColumnarValue], rows: usize) -> Result<Vec<usize>> {
     let args: Vec<_> = args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
     let is_integer = args.first().is_none_or(|first| first.data_type().is_integer() || first.data_type().is_null());
     if is_integer {
-        let columns = args.iter().map(|arg| cast(arg, &DataType::Int64).map_err(Into::into)).collect::<Result<Vec<_>>>()?;
+        let columns =
+            args.iter().map(|arg| cast(arg, &DataType::Int64).map_err(Into::into)).collect::<Result<Vec<_>>>()?;
         let value = |index: usize, row: usize| {
             columns.get(index).map(|column| i128::from(column.as_primitive::<Int64Type>().value(row)))
         };

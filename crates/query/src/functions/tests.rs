@@ -51,7 +51,12 @@ async fn long_values_are_refused() {
         let error = bench.rows(sql).await.unwrap_err();
         assert_eq!(error.code(), "limit_exceeded", "{sql}: {error}");
     }
-    for sql in ["SELECT repeat('x', 100)", "SELECT lpad(name, 10) FROM pub.emp", "SELECT range(100)", "SELECT name || ssn FROM pub.emp"] {
+    for sql in [
+        "SELECT repeat('x', 100)",
+        "SELECT lpad(name, 10) FROM pub.emp",
+        "SELECT range(100)",
+        "SELECT name || ssn FROM pub.emp",
+    ] {
         assert!(bench.rows(sql).await.is_ok(), "{sql}");
     }
 }
@@ -60,7 +65,9 @@ async fn long_values_are_refused() {
 #[tokio::test]
 async fn doubling_expressions_are_refused() {
     let bench = Bench::new();
-    for (column, double) in [("salary", "a + a"), ("name", "a || a"), ("name", "concat(a, a)"), ("name", "make_array(a, a)")] {
+    for (column, double) in
+        [("salary", "a + a"), ("name", "a || a"), ("name", "concat(a, a)"), ("name", "make_array(a, a)")]
+    {
         let nested = (0..25).fold(format!("SELECT {column} AS a FROM pub.emp"), |inner, level| {
             format!("SELECT {double} AS a FROM ({inner}) t{level}")
         });

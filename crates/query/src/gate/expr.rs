@@ -182,7 +182,8 @@ impl Walk {
 
     fn function(&mut self, function: &mut Function) -> Result<(), Error> {
         let at = position(function.span());
-        let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } = function;
+        let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } =
+            function;
         let written = name.to_string();
         let single = match name.0.as_slice() {
             [part] => part.as_ident().map(fold),
@@ -197,8 +198,7 @@ impl Walk {
             FunctionArguments::List(list) => self.arguments(list, kind)?,
         }
         // The planner drops these from a scalar function without a word.
-        let decorated =
-            filter.is_some() || null_treatment.is_some() || over.is_some() || !within_group.is_empty();
+        let decorated = filter.is_some() || null_treatment.is_some() || over.is_some() || !within_group.is_empty();
         if kind == Kind::Scalar && decorated {
             return Err(refused("FILTER, OVER, WITHIN GROUP or a null treatment on a scalar function", at));
         }

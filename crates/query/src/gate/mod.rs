@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::{
 };
 use polder_types::{Error, Position, is_deceptive};
 
-use crate::error::{limit, refused, syntax, Phase};
+use crate::error::{Phase, limit, refused, syntax};
 
 /// Most bytes of a statement.
 pub(crate) const STATEMENT_BYTES_MAX: usize = 64 * 1024;
@@ -136,7 +136,8 @@ fn split_position(text: &str) -> (String, Option<Position>) {
     let position = place.split_once(", Column: ").and_then(|(line, column)| {
         Some(Position { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
     });
-    let lowered: String = message.chars().take(300).enumerate().map(|(i, c)| if i == 0 { c.to_ascii_lowercase() } else { c }).collect();
+    let lowered: String =
+        message.chars().take(300).enumerate().map(|(i, c)| if i == 0 { c.to_ascii_lowercase() } else { c }).collect();
     (lowered, position)
 }
 

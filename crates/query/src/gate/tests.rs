@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// On a stack as the gateway's.
+fn check(sql: &str) -> Result<Gated, Error> {
+    let sql = sql.to_owned();
+    let thread = std::thread::Builder::new().stack_size(32 << 20).spawn(move || super::check(&sql)).unwrap();
+    thread.join().unwrap()
+}
+
 fn code(sql: &str) -> &'static str {
     match check(sql) {
         Ok(_) => "ok",
@@ -118,7 +125,8 @@ fn characters_that_fool_readers_are_refused_outside_literals() {
     ] {
         assert!(matches!(code(sql), "refused_statement" | "syntax"), "{sql:?}: {}", code(sql));
     }
-    for sql in ["SELECT 'a\u{200b}\r\u{0}b'", "SELECT 1 -- fine\r\n, 2", "SELECT /* fine */ 1", "SELECT 'it''s /* -- '"] {
+    for sql in ["SELECT 'a\u{200b}\r\u{0}b'", "SELECT 1 -- fine\r\n, 2", "SELECT /* fine */ 1", "SELECT 'it''s /* -- '"]
+    {
         assert_eq!(code(sql), "ok", "{sql:?}");
     }
 }
@@ -177,14 +185,17 @@ fn relations_are_collected_wherever_they_stand() {
         ORDER BY (SELECT 1 FROM m.m) LIMIT (SELECT 1 FROM n.n)";
     let mut found = relations(sql);
     found.sort();
-    let expected = ["a/a", "b/b", "c/c", "d/d", "e/e", "f/f", "g/g", "h/h", "i/i", "j/j", "k/k", "l/l", "m/m", "n/n", "x"];
+    let expected =
+        ["a/a", "b/b", "c/c", "d/d", "e/e", "f/f", "g/g", "h/h", "i/i", "j/j", "k/k", "l/l", "m/m", "n/n", "x"];
     assert_eq!(found, expected);
 }
 
 /// S-092: the canonical text is the tree's, without comments, and means the same to the gate.
 #[test]
 fn the_canonical_text_passes_the_gate_again() {
-    for sql in ["select  a , b from  x.y /* c */ where a = 'it''s' -- d", "SELECT \"A b\", count(*) FROM x.y GROUP BY 1"] {
+    for sql in
+        ["select  a , b from  x.y /* c */ where a = 'it''s' -- d", "SELECT \"A b\", count(*) FROM x.y GROUP BY 1"]
+    {
         let gated = check(sql).unwrap();
         assert!(!gated.canonical.contains("/*") && !gated.canonical.contains("--"));
         let again = check(&gated.canonical).unwrap();
@@ -195,7 +206,9 @@ fn the_canonical_text_passes_the_gate_again() {
 /// R34: functions that disclose the engine, read files or differ from call to call do not exist.
 #[test]
 fn functions_are_an_allow_list() {
-    for name in ["version", "input_file_name", "arrow_typeof", "arrow_metadata", "random", "uuid", "read_csv", "map", "pub.f"] {
+    for name in
+        ["version", "input_file_name", "arrow_typeof", "arrow_metadata", "random", "uuid", "read_csv", "map", "pub.f"]
+    {
         assert_eq!(code(&format!("SELECT {name}()")), "unknown_function", "{name}");
     }
 }

@@ -2,9 +2,7 @@
 //! zero-width characters, bare carriage returns, unusual white space and comments that could be code. Text literals
 //! may hold anything.
 
-use datafusion::sql::sqlparser::tokenizer::{
-    Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace,
-};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace};
 use polder_types::{Error, Position, is_deceptive};
 
 use super::dialect::PolderDialect;
@@ -14,7 +12,9 @@ use crate::error::{refused, syntax};
 pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Error> {
     let mut tokens = Vec::new();
     Tokenizer::new(&PolderDialect, sql).tokenize_with_location_into_buf(&mut tokens).map_err(
-        |TokenizerError { message, location }| syntax(format!("the statement is not valid SQL: {message}"), at(location)),
+        |TokenizerError { message, location }| {
+            syntax(format!("the statement is not valid SQL: {message}"), at(location))
+        },
     )?;
     check_characters(sql, &tokens)?;
     tokens.iter().try_for_each(check_comment)?;
@@ -53,7 +53,8 @@ fn check_characters(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), Error> {
     let mut chars = sql.chars().peekable();
     while let Some(c) = chars.next() {
         while upcoming.next_if(|token| token.span.end <= place).is_some() {}
-        let inside = upcoming.peek().filter(|token| token.span.start <= place).map_or(Region::Code, |t| region(&t.token));
+        let inside =
+            upcoming.peek().filter(|token| token.span.start <= place).map_or(Region::Code, |t| region(&t.token));
         let fine = match inside {
             Region::Literal => true,
             Region::Quoted => !c.is_control() && !is_deceptive(c),
@@ -64,7 +65,10 @@ fn check_characters(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), Error> {
             },
         };
         if !fine {
-            return Err(refused("a control, invisible or direction-changing character outside a text literal", at(place)));
+            return Err(refused(
+                "a control, invisible or direction-changing character outside a text literal",
+                at(place),
+            ));
         }
         place = match c {
             '\n' => Location { line: place.line + 1, column: 1 },
@@ -82,7 +86,9 @@ fn check_comment(token: &TokenWithSpan) -> Result<(), Error> {
         Token::Whitespace(Whitespace::MultiLineComment(text)) if text.contains("/*") => {
             Err(refused("a comment inside a comment", at(token.span.start)))
         }
-        Token::Whitespace(Whitespace::SingleLineComment { prefix, comment }) if prefix != "--" || comment.starts_with('+') => {
+        Token::Whitespace(Whitespace::SingleLineComment { prefix, comment })
+            if prefix != "--" || comment.starts_with('+') =>
+        {
             Err(refused("this form of comment", at(token.span.start)))
         }
         _ => Ok(()),

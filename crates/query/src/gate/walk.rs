@@ -7,8 +7,8 @@
 use datafusion::sql::sqlparser::ast::{
     Cte, Distinct, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition,
     NamedWindowExpr, ObjectName, ObjectNamePart, Offset, OrderBy, OrderByExpr, OrderByKind, Parens, Query, Select,
-    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias, TableFactor,
-    TableVersion, TableWithJoins, WildcardAdditionalOptions, With,
+    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias, TableFactor, TableVersion,
+    TableWithJoins, WildcardAdditionalOptions, With,
 };
 use polder_types::Error;
 

@@ -1,7 +1,10 @@
 //! Caps, slots, panics and cancellation.
 #![allow(clippy::disallowed_methods, reason = "tests start clocks of their own")]
 
-use std::{sync::atomic::{AtomicBool, Ordering}, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use super::*;
 use crate::bench::Bench;
@@ -97,7 +100,10 @@ async fn memory_ends_at_its_limit() {
     let many = (0..12).map(|i| format!("pub.emp t{i}")).collect::<Vec<_>>().join(", ");
     for sql in [
         format!("SELECT count(*) OVER () FROM {many}"),
-        format!("SELECT count(DISTINCT concat({})) FROM {many}", (0..12).map(|i| format!("t{i}.id")).collect::<Vec<_>>().join(", ")),
+        format!(
+            "SELECT count(DISTINCT concat({})) FROM {many}",
+            (0..12).map(|i| format!("t{i}.id")).collect::<Vec<_>>().join(", ")
+        ),
         "SELECT array_agg(repeat('x', 100000)) FROM unnest(range(15000))".to_owned(),
         "SELECT string_agg(repeat('x', 100000), '') FROM unnest(range(15000))".to_owned(),
     ] {

@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
-    array::{Array, BooleanArray, RecordBatchOptions},
-    compute::{filter_record_batch, prep_null_mask_filter},
+    array::{Array, RecordBatchOptions},
+    compute::filter_record_batch,
     datatypes::{DataType, Field, Fields, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
@@ -16,7 +16,7 @@ use super::{
     QueryLocal,
     compact::rebuilt,
     error::unenforceable,
-    filter::{RowPredicate, bind as bind_predicate, evaluate},
+    filter::{RowPredicate, bind as bind_predicate, evaluate, where_true},
     mask::{Rows, Rule, bind as bind_rule, shown},
     values::{field_id, plain_field},
 };
@@ -171,10 +171,13 @@ impl Barrier {
             return Err(unenforceable("a batch has other columns than the barrier was made for"));
         }
         // SECURITY: filter, then masks over the original row, then the rebuild. The order is the policy's meaning.
-        let kept: BooleanArray = evaluate(&self.filter, batch)?;
-        // Unknown is not true. The kernel panics on an array without nulls.
-        let kept = if kept.null_count() == 0 { kept } else { prep_null_mask_filter(&kept) };
-        let rows = filter_record_batch(batch, &kept).map_err(Error::internal)?;
+        let rows = match &self.filter {
+            BoundPredicate::True => batch.clone(),
+            filter => {
+                let kept = where_true(&evaluate(filter, batch)?);
+                filter_record_batch(batch, &kept).map_err(Error::internal)?
+            }
+        };
         let original = Rows { batch: &rows, salt: &query.salt };
         let mut columns = Vec::with_capacity(self.columns.len());
         let (mut bytes, fields) = (0_usize, self.schema.fields());

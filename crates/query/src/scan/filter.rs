@@ -104,6 +104,14 @@ pub(crate) fn evaluate(predicate: &RowPredicate, batch: &RecordBatch) -> Result<
         .map_err(|_| unenforceable("a predicate was evaluated on other columns than it is bound to"))
 }
 
+/// Where a result is true; unknown is not.
+pub(crate) fn where_true(result: &BooleanArray) -> BooleanArray {
+    match result.nulls() {
+        None => result.clone(),
+        Some(known) => BooleanArray::new(result.values() & known.inner(), None),
+    }
+}
+
 fn evaluated(predicate: &RowPredicate, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
     let rows = batch.num_rows();
     let fold = |parts: &[RowPredicate], start: bool, join: fn(&BooleanArray, &BooleanArray) -> Result<_, _>| {

@@ -95,7 +95,15 @@ impl Lake {
         std::fs::create_dir_all(location.local_path().unwrap().join("data")).unwrap();
         std::fs::create_dir_all(location.local_path().unwrap().join("metadata")).unwrap();
         let spec = PartitionSpec::unpartition_spec();
-        Self { _dir: dir, location, schemas: vec![schema], spec, properties: HashMap::new(), files: Vec::new(), written: 0 }
+        Self {
+            _dir: dir,
+            location,
+            schemas: vec![schema],
+            spec,
+            properties: HashMap::new(),
+            files: Vec::new(),
+            written: 0,
+        }
     }
 
     /// Writes a Parquet file of the table and returns its path and size.

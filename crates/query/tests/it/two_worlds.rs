@@ -35,8 +35,25 @@ impl Generator {
 
     fn text_literal(&mut self) -> String {
         let text = [
-            "us", "eu", "***", "666-66-6666", "eng", "ops", "austin", "a", "HIDA", "HIDB", "A-ssn-1", "B-ssn-1", "A-phone-2",
-            "A-mail-3", "B-mail-3", "ann@us.example", "%", "_", "",
+            "us",
+            "eu",
+            "***",
+            "666-66-6666",
+            "eng",
+            "ops",
+            "austin",
+            "a",
+            "HIDA",
+            "HIDB",
+            "A-ssn-1",
+            "B-ssn-1",
+            "A-phone-2",
+            "A-mail-3",
+            "B-mail-3",
+            "ann@us.example",
+            "%",
+            "_",
+            "",
         ];
         format!("'{}'", self.one_of(&text))
     }
@@ -56,7 +73,12 @@ impl Generator {
             3 => format!("({} / {})", self.integer(t, depth), self.integer(t, depth)),
             4 => format!("length({})", self.text(t, depth)),
             5 => format!("coalesce({}, {})", self.integer(t, depth), self.integer(t, depth)),
-            6 => format!("CASE WHEN {} THEN {} ELSE {} END", self.truth(t, depth), self.integer(t, depth), self.integer(t, depth)),
+            6 => format!(
+                "CASE WHEN {} THEN {} ELSE {} END",
+                self.truth(t, depth),
+                self.integer(t, depth),
+                self.integer(t, depth)
+            ),
             7 => format!("CAST({} AS bigint)", self.text(t, depth)),
             _ => format!("({} % {})", self.integer(t, depth), self.integer(t, depth)),
         }
@@ -110,37 +132,69 @@ impl Generator {
 
     fn query(&mut self) -> String {
         match self.rng.random_range(0..9) {
-            0..=1 => format!("SELECT {} AS a, {} AS b, {} AS c FROM pub.emp t{}", self.integer("t", 2), self.text("t", 2), self.truth("t", 1), self.filter("t")),
+            0..=1 => format!(
+                "SELECT {} AS a, {} AS b, {} AS c FROM pub.emp t{}",
+                self.integer("t", 2),
+                self.text("t", 2),
+                self.truth("t", 1),
+                self.filter("t")
+            ),
             2 => {
                 // A total order: `id` is unique.
                 let by = self.one_of(&["t.salary DESC", "t.ssn", "t.email", "t.mgr NULLS FIRST", "t.dept"]);
                 let (limit, offset) = (self.rng.random_range(0..4), self.rng.random_range(0..3));
-                format!("SELECT t.*{} FROM pub.emp t{} ORDER BY {by}, t.id LIMIT {limit} OFFSET {offset}", if self.chance(30) { ", t.id + 1 AS n" } else { "" }, self.filter("t"))
+                format!(
+                    "SELECT t.*{} FROM pub.emp t{} ORDER BY {by}, t.id LIMIT {limit} OFFSET {offset}",
+                    if self.chance(30) { ", t.id + 1 AS n" } else { "" },
+                    self.filter("t")
+                )
             }
             3..=4 => {
                 let key = if self.chance(50) { self.text("t", 1) } else { self.integer("t", 1) };
                 format!(
                     "SELECT {key} AS k, count(*) AS n, count(DISTINCT {}) AS d, sum({}) AS s, max({}) AS m FROM pub.emp t{} GROUP BY {key}{}",
-                    self.text("t", 1), self.integer("t", 1), self.text("t", 1), self.filter("t"),
+                    self.text("t", 1),
+                    self.integer("t", 1),
+                    self.text("t", 1),
+                    self.filter("t"),
                     if self.chance(40) { " HAVING count(*) > 1" } else { "" }
                 )
             }
             5 => {
                 let join = self.one_of(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
-                let on = self.one_of(&["t.mgr = u.id", "t.ssn = u.ssn AND t.id < u.id", "t.email = u.email", "t.dept = u.dept AND t.id <> u.id", "t.info['phone'] = u.info['phone']"]);
-                format!("SELECT t.id AS a, u.id AS b, {} AS c FROM pub.emp t {join} pub.emp u ON {on}{}", self.text("u", 1), self.filter("t"))
+                let on = self.one_of(&[
+                    "t.mgr = u.id",
+                    "t.ssn = u.ssn AND t.id < u.id",
+                    "t.email = u.email",
+                    "t.dept = u.dept AND t.id <> u.id",
+                    "t.info['phone'] = u.info['phone']",
+                ]);
+                format!(
+                    "SELECT t.id AS a, u.id AS b, {} AS c FROM pub.emp t {join} pub.emp u ON {on}{}",
+                    self.text("u", 1),
+                    self.filter("t")
+                )
             }
             6 => format!(
                 "SELECT t.id, row_number() OVER (ORDER BY t.id) AS r, rank() OVER (ORDER BY {}) AS k, sum(t.salary) OVER (PARTITION BY t.dept ORDER BY t.id) AS s, lag(t.ssn) OVER (ORDER BY t.id) AS l FROM pub.emp t{}",
-                self.one_of(&["t.salary", "t.ssn", "t.email"]), self.filter("t")
+                self.one_of(&["t.salary", "t.ssn", "t.email"]),
+                self.filter("t")
             ),
             7 => {
                 let op = self.one_of(&["UNION", "UNION ALL", "EXCEPT", "INTERSECT"]);
-                format!("SELECT {} AS a FROM pub.emp t{} {op} SELECT {} FROM pub.emp u{}", self.text("t", 1), self.filter("t"), self.text("u", 1), self.filter("u"))
+                format!(
+                    "SELECT {} AS a FROM pub.emp t{} {op} SELECT {} FROM pub.emp u{}",
+                    self.text("t", 1),
+                    self.filter("t"),
+                    self.text("u", 1),
+                    self.filter("u")
+                )
             }
             _ => format!(
                 "WITH w AS (SELECT * FROM pub.emp t{}) SELECT w.id, {} AS x, (SELECT count(*) FROM pub.emp u WHERE u.mgr = w.id) AS n FROM w WHERE w.salary IN (SELECT v.salary FROM pub.emp v{})",
-                self.filter("t"), self.integer("w", 1), self.filter("v")
+                self.filter("t"),
+                self.integer("w", 1),
+                self.filter("v")
             ),
         }
     }
@@ -155,8 +209,13 @@ async fn seen(world: &World, sql: &str) -> String {
             let tables = names(&answer["provenance"]["tables"]);
             format!(
                 "{} {:?} rows={} truncated={} bytes={} columns={} tables={tables:?} policies={:?}",
-                answer["columns"], rows(&answer), meta("row_count"), meta("truncated"), meta("bytes_scanned"),
-                answer["provenance"]["columns"], names(&answer["policies_applied"])
+                answer["columns"],
+                rows(&answer),
+                meta("row_count"),
+                meta("truncated"),
+                meta("bytes_scanned"),
+                answer["provenance"]["columns"],
+                names(&answer["policies_applied"])
             )
         }
     };
@@ -232,11 +291,12 @@ async fn failing_expressions_do_not_tell_files_apart() {
         format!("SELECT d.k FROM pub.dim d LEFT JOIN pub.emp e ON d.k = e.id AND e.dept = 'ops' AND {fails}"),
         format!("SELECT d.k FROM pub.dim d JOIN pub.emp e ON d.k < e.id AND e.dept = 'ops' AND {fails}"),
         format!("SELECT count(*) FILTER (WHERE dept = 'ops' AND {fails}) FROM pub.emp"),
-        format!("SELECT dept FROM pub.emp GROUP BY dept HAVING dept = 'ops' AND 1/(min(salary)-100) >= 0"),
+        "SELECT dept FROM pub.emp GROUP BY dept HAVING dept = 'ops' AND 1/(min(salary)-100) >= 0".to_owned(),
         "SELECT id FROM pub.emp WHERE dept = 'ops' AND CAST(name AS int) = 1".to_owned(),
         "SELECT id FROM pub.emp WHERE salary IN (300, 1/(salary-100))".to_owned(),
         "SELECT coalesce(mgr, 1/(salary-200)) FROM pub.emp".to_owned(),
-        "SELECT id FROM pub.emp e WHERE dept = 'ops' AND (SELECT u.id FROM pub.emp u WHERE u.mgr = e.id) = 1".to_owned(),
+        "SELECT id FROM pub.emp e WHERE dept = 'ops' AND (SELECT u.id FROM pub.emp u WHERE u.mgr = e.id) = 1"
+            .to_owned(),
     ] {
         assert_eq!(seen(&one, &sql).await, seen(&other, &sql).await, "{sql}");
     }

@@ -4,10 +4,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::{
-    array::{ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray, TimestampMicrosecondArray},
+    array::{
+        ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StructArray,
+        TimestampMicrosecondArray,
+    },
     datatypes::{DataType, SchemaRef},
 };
-use polder_catalog::{Catalog, CatalogOptions, OpCtx, admin::{access, grants, policies, tenants, warehouses}, namespaces};
+use polder_catalog::{
+    Catalog, CatalogOptions, OpCtx,
+    admin::{access, grants, policies, tenants, warehouses},
+    namespaces,
+};
 use polder_policy::{Effect, PolicySpec, Privilege};
 use polder_query::{Gateway, GatewayConfig, QueryRequest};
 use polder_store::{NewKey, NewPrincipal, RootKey, Stamp, Store, StoreOptions};
@@ -124,9 +131,13 @@ pub(crate) fn emp_schema(secret: Secret) -> Value {
         field(6, "salary", json!("long")),
         field(7, "ssn", json!("string")),
         field(8, "email", json!("string")),
-        field(9, "info", json!({"type": "struct", "fields": [
+        field(
+            9,
+            "info",
+            json!({"type": "struct", "fields": [
             {"id": 20, "name": "phone", "required": false, "type": "string"},
-            {"id": 21, "name": "city", "required": false, "type": "string"}]})),
+            {"id": 21, "name": "city", "required": false, "type": "string"}]}),
+        ),
         field(10, "tags", json!({"type": "list", "element-id": 22, "element-required": false, "element": "string"})),
         field(11, "doc", json!("string")),
         field(12, "ts", json!("timestamp")),
@@ -176,7 +187,8 @@ pub(crate) fn emp_batch(schema: &SchemaRef, rows: &[Emp]) -> RecordBatch {
 }
 
 pub(crate) struct World {
-    pub(crate) directory: TempDir,
+    /// Held so that the files live as long as the world.
+    _directory: TempDir,
     pub(crate) catalog: Catalog,
     pub(crate) gateway: Gateway,
     ops: KeyId,
@@ -227,7 +239,7 @@ impl World {
         let catalog = Catalog::new(store, CatalogOptions { managed_base: Some(base), ..CatalogOptions::default() });
         let gateway = Gateway::new(config).unwrap();
         let ops = founded.key.key.id.clone();
-        let mut world = Self { directory, catalog, gateway, admin: ops.clone(), analyst: ops.clone(), ops };
+        let mut world = Self { _directory: directory, catalog, gateway, admin: ops.clone(), analyst: ops.clone(), ops };
         world.tenant("umbra", "umbra").await;
         world.admin = world.tenant("acme", "lake").await;
         world.analyst = world.principal_analyst().await;
@@ -251,7 +263,8 @@ impl World {
             "fields": [{"id": 1, "name": "k", "required": true, "type": "long"}]});
         self.namespace(&admin, warehouse, "pub").await;
         if tenant == "umbra" {
-            load::table(&admin, &name(warehouse), &namespace("pub"), "x", schema, |schema| vec![keys(schema, &[7])]).await;
+            load::table(&admin, &name(warehouse), &namespace("pub"), "x", schema, |schema| vec![keys(schema, &[7])])
+                .await;
         }
         key
     }
@@ -292,15 +305,15 @@ impl World {
 
     async fn others(&self) {
         let admin = self.ctx(&self.admin).await;
-        let one = |column: &str| {
-            json!({"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": column, "required": true, "type": "long"}]})
-        };
+        let one = |column: &str| json!({"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": column, "required": true, "type": "long"}]});
         let lake = name("lake");
         load::table(&admin, &lake, &namespace("pub"), "dim", one("k"), |schema| vec![keys(schema, &[1, 2, 3])]).await;
         self.namespace(&admin, "lake", "hr").await;
-        load::table(&admin, &lake, &namespace("hr"), "salaries", one("id"), |schema| vec![keys(schema, &[424_242])]).await;
+        load::table(&admin, &lake, &namespace("hr"), "salaries", one("id"), |schema| vec![keys(schema, &[424_242])])
+            .await;
         self.namespace(&admin, "lake", "priv").await;
-        load::table(&admin, &lake, &namespace("priv"), "secrets", one("id"), |schema| vec![keys(schema, &[424_242])]).await;
+        load::table(&admin, &lake, &namespace("priv"), "secrets", one("id"), |schema| vec![keys(schema, &[424_242])])
+            .await;
         self.grant(Effect::Allow, &[Privilege::List, Privilege::Read], "pub", None).await;
         self.grant(Effect::Allow, &[Privilege::List, Privilege::Read], "hr", None).await;
         self.grant(Effect::Deny, &[Privilege::List], "hr", Some("salaries")).await;
@@ -343,9 +356,13 @@ fn policies_of_analyst() -> Vec<Value> {
     vec![
         policy("own-region", "row_filter", json!({"type": "eq", "term": "region", "value": "us"})),
         policy("ssn", "mask", json!({"column": "ssn", "value": "***"})),
-        policy("email", "mask", json!({"column": "email",
+        policy(
+            "email",
+            "mask",
+            json!({"column": "email",
             "when": {"type": "eq", "term": "dept", "attribute": "dept"},
-            "then": {"action": "show"}, "else": {"value": "***"}})),
+            "then": {"action": "show"}, "else": {"value": "***"}}),
+        ),
         policy("phone", "mask", json!({"column": "info.phone", "action": "replace-with-null"})),
         policy("no-secret", "hide_column", json!("secret")),
     ]

@@ -39,7 +39,10 @@ fn encode(text: &str) -> String {
 /// An object of those members that have a value.
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     Value::Object(
-        members.into_iter().filter_map(|(key, value)| value.map(|value| (key.to_owned(), value))).collect::<Map<_, _>>(),
+        members
+            .into_iter()
+            .filter_map(|(key, value)| value.map(|value| (key.to_owned(), value)))
+            .collect::<Map<_, _>>(),
     )
 }
 
@@ -287,9 +290,8 @@ pub(crate) enum Role {
 
 impl Role {
     pub(crate) async fn run(&self, client: &Client) -> Answer {
-        let member = |role: &str, principal: &str| {
-            format!("{BASE}/roles/{}/principals/{}", encode(role), encode(principal))
-        };
+        let member =
+            |role: &str, principal: &str| format!("{BASE}/roles/{}/principals/{}", encode(role), encode(principal));
         match self {
             Self::Create { name } => client.post(&format!("{BASE}/roles"), &json!({"name": name})).await,
             Self::List(page) => client.get(&page.path("roles")).await,

@@ -26,7 +26,11 @@ pub(crate) fn answer(value: &Value, json: bool) -> Result<(), ClientError> {
         Value::Null => message("done"),
         Value::Object(object) => match object.iter().find(|(_, member)| member.is_array()) {
             Some((_, Value::Array(rows))) if object.len() <= 2 => {
-                if rows.is_empty() { message("none") } else { line(&list(rows)) }
+                if rows.is_empty() {
+                    message("none")
+                } else {
+                    line(&list(rows))
+                }
                 if let Some(token) = object.get("next_page_token").and_then(Value::as_str) {
                     message(&format!("more: --page-token {token}"));
                 }
@@ -58,7 +62,9 @@ fn list(rows: &[Value]) -> String {
     let mut table = plain();
     table.set_header(&columns);
     for row in rows {
-        table.add_row(columns.iter().map(|key| row.get(key.as_str()).map(|value| member(key, value)).unwrap_or_default()));
+        table.add_row(
+            columns.iter().map(|key| row.get(key.as_str()).map(|value| member(key, value)).unwrap_or_default()),
+        );
     }
     table.to_string()
 }

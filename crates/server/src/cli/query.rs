@@ -44,8 +44,7 @@ fn body(sql: &str, warehouse: Option<&String>, max_rows: Option<u64>) -> Value {
 
 impl Query {
     pub(crate) async fn run(&self, client: &Client, json: bool) -> Result<(), ClientError> {
-        let answer =
-            client.post("/api/v1/query", &body(&self.sql, self.warehouse.as_ref(), self.max_rows)).await?;
+        let answer = client.post("/api/v1/query", &body(&self.sql, self.warehouse.as_ref(), self.max_rows)).await?;
         if json {
             print::line(&answer.to_string());
             return Ok(());

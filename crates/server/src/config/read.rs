@@ -86,7 +86,12 @@ impl Reader {
         };
         let number = number.filter(|number| within.contains(number));
         if number.is_none() {
-            self.errors.push(format!("`{}` is a whole number from {} to {}", found.place, within.start(), within.end()));
+            self.errors.push(format!(
+                "`{}` is a whole number from {} to {}",
+                found.place,
+                within.start(),
+                within.end()
+            ));
         }
         number
     }

@@ -35,7 +35,8 @@ fn other_than_loopback_is_refused() {
 #[test]
 fn variables_win_over_the_file() {
     let text = "listen = \"127.0.0.1:1\"\ndata_dir = \"/a\"\n[limits]\nconnections_max = 5\n";
-    let over = variables(&[("POLDER_LISTEN", "[::1]:2"), ("POLDER_LIMITS_CONNECTIONS_MAX", "7"), ("POLDER_DATA_DIR", " ")]);
+    let over =
+        variables(&[("POLDER_LISTEN", "[::1]:2"), ("POLDER_LIMITS_CONNECTIONS_MAX", "7"), ("POLDER_DATA_DIR", " ")]);
     let config = Config::parse(text, &over).unwrap();
     assert_eq!(config.listen, "[::1]:2".parse().unwrap());
     assert_eq!(config.limits.connections_max, 7);

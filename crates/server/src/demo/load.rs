@@ -105,7 +105,11 @@ async fn write(table: &Table, batches: Vec<RecordBatch>) -> iceberg::Result<Vec<
         ParquetWriterBuilder::new(properties, schema),
         table.file_io().clone(),
         DefaultLocationGenerator::new(table.metadata())?,
-        DefaultFileNameGenerator::new("part".to_owned(), Some(table.metadata().uuid().to_string()), DataFileFormat::Parquet),
+        DefaultFileNameGenerator::new(
+            "part".to_owned(),
+            Some(table.metadata().uuid().to_string()),
+            DataFileFormat::Parquet,
+        ),
     );
     let mut writer = DataFileWriterBuilder::new(rolling).build(None).await?;
     for batch in batches {

@@ -94,7 +94,8 @@ impl Story<'_> {
 
     fn how_to_go_on(&self) {
         let credentials = self.credentials_file.display();
-        let field = |holder: &str| format!("$(python3 -c \"import json;print(json.load(open('{credentials}'))['{holder}'])\")");
+        let field =
+            |holder: &str| format!("$(python3 -c \"import json;print(json.load(open('{credentials}'))['{holder}'])\")");
         let (base, iceberg) = (self.base_url, self.iceberg_uri);
         print::line(&format!(
             "\nGo on yourself (the credentials are in {credentials}):\n\n\

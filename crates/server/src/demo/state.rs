@@ -40,7 +40,8 @@ impl State {
         let bad = |why: String| Error::invalid("demo_state", format!("`{}` {why}", path.display()));
         let credentials = match std::fs::read(&path) {
             Ok(bytes) => {
-                let mode = std::fs::metadata(&path).map_err(|e| bad(format!("cannot be read: {e}")))?.permissions().mode();
+                let mode =
+                    std::fs::metadata(&path).map_err(|e| bad(format!("cannot be read: {e}")))?.permissions().mode();
                 if mode & 0o077 != 0 {
                     return Err(bad("can be read by others; make it mode 0600".to_owned()));
                 }

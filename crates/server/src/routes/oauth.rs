@@ -1,5 +1,5 @@
-//! The token endpoint (RFC 6749 §4.4 client credentials, RFC 8693 exchange): an API key becomes a token of an hour, and
-//! a token of ours is renewed. Refuses every other grant, subject, actor or audience.
+//! The token endpoint (RFC 6749 §4.4 client credentials, RFC 8693 exchange): an API key becomes a token of an hour,
+//! and a token of ours is renewed. Refuses every other grant, subject, actor or audience.
 
 mod form;
 
@@ -40,7 +40,7 @@ pub(crate) async fn get_token(app: Arc<App>, call: Call) -> Result<Response> {
     }
 }
 
-/// The key in `Authorization: Basic`. Any other scheme is left alone: PyIceberg sends an expired Bearer beside its form.
+/// The key in `Authorization: Basic`. Other schemes are left alone: PyIceberg sends an expired Bearer beside its form.
 fn basic(call: &Call) -> Result<Option<(KeyId, Secret)>> {
     let mut found = None;
     for value in call.headers().get_all(header::AUTHORIZATION) {
@@ -57,12 +57,7 @@ fn basic(call: &Call) -> Result<Option<(KeyId, Secret)>> {
     Ok(found)
 }
 
-async fn grant(
-    app: &App,
-    form: Form,
-    credential: Option<(KeyId, Secret)>,
-    arrival: &Arrival,
-) -> Result<Response> {
+async fn grant(app: &App, form: Form, credential: Option<(KeyId, Secret)>, arrival: &Arrival) -> Result<Response> {
     let client = match &credential {
         None => None,
         Some((id, secret)) => {
@@ -148,3 +143,6 @@ fn respond(
 fn request_error(message: &'static str) -> Error {
     Error::invalid("invalid_request", message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,10 @@ async fn unknown_fields_are_refused() {
         ("keys", json!({"principal": "engineer", "scope": "catalog"})),
         ("roles", json!({"name": "temp", "x": 1})),
         ("grants", json!({"role": "engineer", "privileges": ["list"], "on": {"ware": "lake"}})),
-        ("policies", json!({"name": "p", "table": {"warehouse": "lake", "namespace": ["pub"], "name": "cities"}, "hide": "x"})),
+        (
+            "policies",
+            json!({"name": "p", "table": {"warehouse": "lake", "namespace": ["pub"], "name": "cities"}, "hide": "x"}),
+        ),
         ("tables/release", json!({"warehouse": "lake", "namespace": ["pub"], "name": "cities"})),
     ] {
         let answer = world.admin.post(&format!("/api/v1/admin/{path}"), &body).await.expect(400);

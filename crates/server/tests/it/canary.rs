@@ -91,7 +91,7 @@ async fn every_route(caller: &Client) -> Vec<String> {
     let bodies = [
         format!("{{\"{TYPED}\": 1}}"),
         format!("{{\"sql\": {{\"x\": \"{TYPED}\"}}, \"name\": [\"{TYPED}\"], \"principal\": 3}}"),
-        format!("{TYPED}"),
+        TYPED.to_owned(),
     ];
     for route in polder_server::router::routes() {
         let path: String = route

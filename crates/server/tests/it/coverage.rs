@@ -44,13 +44,21 @@ enum Who {
 }
 
 /// A row: `METHOD path`, a body, then stranger, nobody, analyst, the one who may, and the action on record.
-fn row(op: &'static Op, request: &str, body: Value, others: [u16; 3], allowed: (Who, u16), action: &'static str) -> Row {
+fn row(
+    op: &'static Op,
+    request: &str,
+    body: Value,
+    others: [u16; 3],
+    allowed: (Who, u16),
+    action: &'static str,
+) -> Row {
     let (method, path) = request.split_once(' ').unwrap();
     let body = (!body.is_null()).then_some(body);
     let [stranger, nobody, analyst] = others;
     Row { op, method: method.parse().unwrap(), path: path.to_owned(), body, stranger, nobody, analyst, allowed, action }
 }
 
+#[rustfmt::skip]
 fn iceberg_rows() -> Vec<Row> {
     use Who::Engineer;
     let no = Value::Null;
@@ -79,14 +87,16 @@ fn iceberg_rows() -> Vec<Row> {
     ]
 }
 
+#[rustfmt::skip]
 fn query_rows() -> Vec<Row> {
     let body = json!({"sql": "SELECT id FROM pub.people"});
     vec![
         row(&op::QUERY, "POST /api/v1/query", body.clone(), [404, 404, 200], (Who::Analyst, 200), "query"),
-        row(&op::EXPLAIN, "POST /api/v1/explain", body, [404, 404, 200], (Who::Analyst, 200), "query"),
+        row(&op::EXPLAIN, "POST /api/v1/explain", body, [404, 404, 200], (Who::Analyst, 200), "explain"),
     ]
 }
 
+#[rustfmt::skip]
 fn admin_rows(grant: &str, key: &str) -> Vec<Row> {
     use Who::{Admin, Operator};
     let no = Value::Null;

@@ -8,9 +8,17 @@ use reqwest::Method;
 async fn unknown_paths_are_404_in_the_style_of_their_door() {
     let world = World::make().await;
     for caller in [&world.server.anonymous(), &world.engineer] {
-        for path in ["/iceberg/v1/lake/views", "/iceberg/v2", "/iceberg/v1/lake/namespaces/pub/register", "/iceberg/v1/lake/transactions/commit"] {
+        for path in [
+            "/iceberg/v1/lake/views",
+            "/iceberg/v2",
+            "/iceberg/v1/lake/namespaces/pub/register",
+            "/iceberg/v1/lake/transactions/commit",
+        ] {
             let answer = caller.get(path).await.expect(404);
-            assert_eq!((answer.error("type").as_str(), answer.json()["error"]["code"].as_u64()), ("NotFoundException", Some(404)));
+            assert_eq!(
+                (answer.error("type").as_str(), answer.json()["error"]["code"].as_u64()),
+                ("NotFoundException", Some(404))
+            );
         }
         for path in ["/", "/api", "/api/v1/describe/x", "/metrics", "/api/v1/admin", "/iceberg"] {
             assert_eq!(caller.get(path).await.expect(404).error("code"), "no_such_route", "{path}");
@@ -62,7 +70,15 @@ async fn bad_credentials_all_look_alike() {
     let huge = format!("Bearer {}", "x".repeat(10_000));
     let almost = format!("Bearer {}x", key.secret);
     let forged = [
-        "Bearer", "Bearer ", "Basic", "Basic e30=", "Basic !!!", "Digest x", "x", &huge, &almost,
+        "Bearer",
+        "Bearer ",
+        "Basic",
+        "Basic e30=",
+        "Basic !!!",
+        "Digest x",
+        "x",
+        &huge,
+        &almost,
         "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.",
         "Bearer polder_aaaaaaaaaaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
     ];

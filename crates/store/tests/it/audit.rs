@@ -130,7 +130,13 @@ async fn no_secret_is_anywhere_in_the_database() {
         decision: Decision::Deny,
         reason: Some("privilege"),
         policy_version: None,
-        detail: AuditDetail::Query { fingerprint: String::new(), tables: vec![secrets[1].clone()], policies: vec![], rows: 0, truncated: false },
+        detail: AuditDetail::Query {
+            fingerprint: String::new(),
+            tables: vec![secrets[1].clone()],
+            policies: vec![],
+            rows: 0,
+            truncated: false,
+        },
     };
     world.store.record_strict(record).await.unwrap();
     assert_eq!(acme.audit().await[0].object_name, "t [redacted] x");

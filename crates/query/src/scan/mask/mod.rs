@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, MapArray, StructArray, UInt64Array, new_null_array},
     buffer::OffsetBuffer,
-    compute::{is_null, kernels::zip::zip, not, prep_null_mask_filter, take},
+    compute::{is_null, kernels::zip::zip, not, take},
     datatypes::{DataType, Field, FieldRef, Fields},
     error::ArrowError,
     record_batch::RecordBatch,
@@ -21,7 +21,7 @@ use polder_types::Error;
 
 use super::{
     error::unenforceable,
-    filter::{RowPredicate, bind as bind_predicate, evaluate},
+    filter::{RowPredicate, bind as bind_predicate, evaluate, where_true},
     values::{field_id, fixed, repeated},
 };
 
@@ -283,8 +283,7 @@ fn choose(
     unknown: ArrayRef,
 ) -> Result<ArrayRef, ArrowError> {
     let unsure = is_null(result)?;
-    let sure = if result.nulls().is_some() { prep_null_mask_filter(result) } else { result.clone() };
-    let known = zip(&sure, &then, &otherwise)?;
+    let known = zip(&where_true(result), &then, &otherwise)?;
     if unsure.true_count() == 0 { Ok(known) } else { zip(&not(&unsure)?, &known, &unknown) }
 }
 

@@ -12,9 +12,12 @@ const ROWS_DEFAULT: u32 = 1_000;
 /// `Invalid` for a size below 1.
 pub(super) fn page(token: Option<String>, size: Option<&str>) -> Result<PageRequest> {
     let size = match size {
-        Some(text) => Some(text.parse::<u32>().ok().filter(|size| *size > 0).ok_or_else(|| {
-            Error::invalid("invalid_page_size", "`pageSize` is a whole number above 0")
-        })?),
+        Some(text) => Some(
+            text.parse::<u32>()
+                .ok()
+                .filter(|size| *size > 0)
+                .ok_or_else(|| Error::invalid("invalid_page_size", "`pageSize` is a whole number above 0"))?,
+        ),
         None => None,
     };
     let rows = size.or_else(|| token.is_some().then_some(ROWS_DEFAULT));

@@ -72,7 +72,11 @@ pub(super) fn differs_from_shadow(real: &Answer, shadow: &Answer) -> Option<Stri
     let (ours, theirs) = (stable(real.json()), stable(shadow.json()));
     if ours.get("metadata") != theirs.get("metadata") {
         let metadata = |body: &Value| body.get("metadata").map(ToString::to_string).unwrap_or_default();
-        return Some(format!("differs over other secrets in metadata: {} against {}", metadata(&ours), metadata(&theirs)));
+        return Some(format!(
+            "differs over other secrets in metadata: {} against {}",
+            metadata(&ours),
+            metadata(&theirs)
+        ));
     }
     differs("over other secrets", real.status, &ours, shadow.status, &theirs)
 }

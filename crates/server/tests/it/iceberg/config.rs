@@ -36,9 +36,12 @@ async fn config_names_the_prefix_and_exactly_what_works() {
 #[tokio::test]
 async fn a_warehouse_that_may_not_be_known_is_absent() {
     let world = World::make().await;
-    for (caller, name) in
-        [(&world.engineer, "vault"), (&world.engineer, "nowhere"), (&world.engineer, "No-Name!"), (&world.nobody, "lake")]
-    {
+    for (caller, name) in [
+        (&world.engineer, "vault"),
+        (&world.engineer, "nowhere"),
+        (&world.engineer, "No-Name!"),
+        (&world.nobody, "lake"),
+    ] {
         let answer = caller.get(&format!("/iceberg/v1/config?warehouse={name}")).await.expect(404);
         assert_eq!(answer.error("type"), "NoSuchWarehouseException");
         assert_eq!(answer.error("message"), format!("Warehouse does not exist: {name}"));

@@ -9,8 +9,7 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 async fn by_form(door: &Client, key: &Credential, more: &[(&str, &str)]) -> Answer {
-    let mut fields =
-        vec![("grant_type", "client_credentials"), ("client_id", &key.id), ("client_secret", &key.secret)];
+    let mut fields = vec![("grant_type", "client_credentials"), ("client_id", &key.id), ("client_secret", &key.secret)];
     fields.extend(more);
     door.form(TOKENS, &fields).await
 }
@@ -117,7 +116,11 @@ async fn no_other_subject_is_exchanged() {
     let anonymous = world.server.anonymous();
     let own = token(&by_form(&anonymous, &world.engineer_key, &[]).await.expect(200));
     let exchange = |subject: &str, kind: &str| {
-        [("grant_type", EXCHANGE.to_owned()), ("subject_token", subject.to_owned()), ("subject_token_type", kind.to_owned())]
+        [
+            ("grant_type", EXCHANGE.to_owned()),
+            ("subject_token", subject.to_owned()),
+            ("subject_token_type", kind.to_owned()),
+        ]
     };
     let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.";
     for (door, subject, kind, error) in [

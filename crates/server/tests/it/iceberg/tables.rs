@@ -34,7 +34,10 @@ async fn load_table_answers_the_stored_bytes() {
     let document = stored(&answer.json());
     let start = answer.body.windows(document.len()).position(|window| window == document).expect("the stored bytes");
     let prefix = String::from_utf8(answer.body[..start].to_vec()).unwrap();
-    assert!(prefix.starts_with("{\"metadata-location\":\"file:///") && prefix.ends_with("\",\"metadata\":"), "{prefix}");
+    assert!(
+        prefix.starts_with("{\"metadata-location\":\"file:///") && prefix.ends_with("\",\"metadata\":"),
+        "{prefix}"
+    );
     assert_eq!(&answer.body[start + document.len()..], b",\"config\":{}}");
     assert_eq!(answer.header("content-length").unwrap(), answer.body.len().to_string());
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -43,7 +46,8 @@ async fn load_table_answers_the_stored_bytes() {
 /// The hot path parses and builds no JSON trees: the handler and its renderer do not even name them.
 #[test]
 fn load_table_knows_no_json_tree() {
-    for source in [include_str!("../../../src/routes/iceberg/tables.rs"), include_str!("../../../src/render/table.rs")] {
+    for source in [include_str!("../../../src/routes/iceberg/tables.rs"), include_str!("../../../src/render/table.rs")]
+    {
         let source = source.replace("HeaderValue", "");
         for word in ["Value", "json!", "format!", "serde_json::from"] {
             assert!(!source.contains(word), "`{word}` on the way of loadTable");
@@ -211,9 +215,7 @@ async fn a_staged_create_is_published_by_its_commit() {
 #[tokio::test]
 async fn a_rename_sheds_no_restriction() {
     let world = World::make().await;
-    let rename = |from: &str, to: &str| {
-        json!({"source": {"namespace": ["pub"], "name": from}, "destination": {"namespace": ["pub"], "name": to}})
-    };
+    let rename = |from: &str, to: &str| json!({"source": {"namespace": ["pub"], "name": from}, "destination": {"namespace": ["pub"], "name": to}});
     let door = "/iceberg/v1/lake/tables/rename";
     drop(world.engineer.post(door, &rename(RESTRICTED, OPEN)).await.expect(409));
     drop(world.engineer.post(door, &rename("absent", "x")).await.expect(404));
