@@ -17,7 +17,7 @@ use datafusion::{
 use crate::{
     error::{carry, unknown_table},
     functions::FUNCTIONS,
-    gate::{LEVEL_SEPARATOR, RelationName},
+    gate::{DOT, LEVEL_SEPARATOR, RelationName},
     govern::GovernedTable,
 };
 
@@ -44,7 +44,7 @@ impl ContextProvider for StatementContext<'_> {
         match self.tables.get(&name) {
             Some(table) => Ok(provider_as_source(table.clone())),
             // SECURITY: absent, invisible and blocked tables are one case (R22).
-            None => Err(carry(unknown_table(&name.join(".")))),
+            None => Err(carry(unknown_table(&name.join(".").replace(DOT, ".")))),
         }
     }
 

@@ -21,6 +21,9 @@ use crate::{app::App, clock::Arrival, json, op::Op};
 
 /// A large body may take longer than the configured time: one second for so many bytes of its stated length.
 const BODY_BYTES_PER_SECOND_MIN: u64 = 1024 * 1024;
+/// Most bytes of a refused body that are read to let its client hear the refusal, and for how long.
+const DISCARD_BYTES_MAX: usize = 4 * 1024 * 1024;
+const DISCARD_MAX: Duration = Duration::from_secs(1);
 
 /// One request.
 pub(crate) struct Call {
@@ -104,14 +107,16 @@ impl Call {
         let stated = self.parts.headers.get(header::CONTENT_LENGTH);
         let stated = stated.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
         if usize::try_from(stated).unwrap_or(usize::MAX) > self.bytes_max {
-            return Err(too_large(self.bytes_max));
+            let refusal = too_large(self.bytes_max);
+            self.discard().await;
+            return Err(refusal);
         }
         let within = self.app.limits().body_max + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
         let collect =
             Limited::new(self.body.into_inner().unwrap_or_else(PoisonError::into_inner), self.bytes_max).collect();
         match tokio::time::timeout(within, collect).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(self.bytes_max)),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
             Ok(Err(_)) => Err(Error::invalid("incomplete_body", "the request body broke off")),
             Err(_) => Err(Error::new(
                 ErrorKind::RequestTimeout,
@@ -120,6 +125,25 @@ impl Call {
                 "the request body did not arrive in time",
             )),
         }
+    }
+
+    /// Reads a small body of a request that was refused and keeps nothing of it: a client that is still writing when
+    /// the connection is closed may never see why. Beyond a bound it is on its own.
+    pub(crate) async fn discard(self) {
+        let _ = tokio::time::timeout(DISCARD_MAX, async {
+            let (mut body, mut left) = (self.into_body(), DISCARD_BYTES_MAX);
+            while let Some(Ok(frame)) = body.frame().await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
+    fn into_body(self) -> Body {
+        self.body.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,6 +13,7 @@ use polder_catalog::OpCtx;
 use polder_policy::AuditClass;
 use polder_store::{Actor, CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Result, Scope, Subject};
+use tokio::time::Instant;
 
 pub use list::*;
 
@@ -111,17 +112,29 @@ where
     F: FnOnce(OpCtx, Call) -> Fut + Send,
     Fut: Future<Output = Result<Response>> + Send,
 {
-    let arrival = *call.arrival();
-    let until = arrival.at + op.deadline;
-    // SECURITY: the tenant comes from the credential only; no other header is looked at (A-015, A-091, R26).
-    let Authenticated { principal, snapshot } = app.auth().authenticate(call.headers(), op.name, &arrival).await?;
-    line.identify(&principal);
-    let ctx = OpCtx::new(app.catalog().clone(), principal, snapshot, arrival.request_id, arrival.now, until);
-    check_scope(op, &ctx)?;
-    refuse_idempotency_key(op, &call)?;
+    let until = call.arrival().at + op.deadline;
+    let ctx = match admit(app, op, &call, until, line).await {
+        Ok(ctx) => ctx,
+        Err(error) => {
+            call.discard().await;
+            return Err(error);
+        }
+    };
     // A commit runs on its own task and answers `Deadline` itself; this bound is for everything else.
     let work = handler(ctx, call);
     tokio::time::timeout_at(until + DEADLINE_GRACE, work).await.unwrap_or_else(|_| Err(deadline_passed()))
+}
+
+/// Authenticates the caller and looks at what needs no object.
+async fn admit(app: &Arc<App>, op: &'static Op, call: &Call, until: Instant, line: &mut Line<'_>) -> Result<OpCtx> {
+    let arrival = call.arrival();
+    // SECURITY: the tenant comes from the credential only; no other header is looked at (A-015, A-091, R26).
+    let Authenticated { principal, snapshot } = app.auth().authenticate(call.headers(), op.name, arrival).await?;
+    line.identify(&principal);
+    let ctx = OpCtx::new(app.catalog().clone(), principal, snapshot, arrival.request_id, arrival.now, until);
+    check_scope(op, &ctx)?;
+    refuse_idempotency_key(op, call)?;
+    Ok(ctx)
 }
 
 /// Refuses a credential whose scopes do not reach this door, before any object is looked for (S-030).
@@ -229,3 +242,6 @@ pub(crate) fn unknown_path(app: &App, style: Style, arrival: &Arrival) -> Respon
     let line = Line::begin(app.access_log(), "unmatched", arrival);
     finish(style, line, Ok(Ok(render::no_such_route(style, arrival.request_id))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,6 +124,12 @@ impl Client {
         self.with_authorization(&credential.basic())
     }
 
+    /// The same caller at another server.
+    #[must_use]
+    pub fn at(&self, base_url: &str) -> Self {
+        Self { authorization: self.authorization.clone(), ..Self::anonymous(base_url) }
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await

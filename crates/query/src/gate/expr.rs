@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use polder_types::Error;
 
 use super::{
-    fold, position,
+    DEPTH_MAX, fold, nested_too_deep, position,
     walk::{Walk, absent, bound_chain},
 };
 use crate::{
@@ -40,7 +40,9 @@ impl Walk {
 
     fn operand(&mut self, expr: &mut Expr) -> Result<(), Error> {
         match expr {
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => Ok(()),
+            Expr::Identifier(_) => Ok(()),
+            Expr::CompoundIdentifier(parts) if parts.len() > DEPTH_MAX => Err(nested_too_deep()),
+            Expr::CompoundIdentifier(_) => Ok(()),
             Expr::Value(value) => literal(&value.value),
             Expr::TypedString(TypedString { data_type: _, value, uses_odbc_syntax }) => {
                 absent!(*uses_odbc_syntax, "ODBC syntax");
@@ -166,6 +168,9 @@ impl Walk {
     }
 
     fn field_access(&mut self, root: &mut Expr, chain: &mut [AccessExpr]) -> Result<(), Error> {
+        if chain.len() > DEPTH_MAX {
+            return Err(nested_too_deep());
+        }
         self.expr(root)?;
         for access in chain {
             match access {

@@ -6,17 +6,18 @@
 
 mod dialect;
 mod expr;
+mod nesting;
 mod text;
 mod walk;
 
 use datafusion::sql::sqlparser::{
     ast::{Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, ShowStatementOptions, Spanned, Statement},
     parser::{Parser, ParserError},
-    tokenizer::{Location, Span, Token, TokenWithSpan},
+    tokenizer::{Location, Span, TokenWithSpan},
 };
 use polder_types::{Error, Position, is_deceptive};
 
-use crate::error::{Phase, limit, refused, syntax};
+use crate::error::{Phase, internal, limit, refused, syntax};
 
 /// Most bytes of a statement.
 pub(crate) const STATEMENT_BYTES_MAX: usize = 64 * 1024;
@@ -31,11 +32,15 @@ pub(crate) const RELATIONS_MAX: usize = 128;
 
 /// Most characters of a column name made from an expression.
 const LABEL_CHARS_MAX: usize = 200;
+/// The stack that the parser gets. Address space, not memory.
+const PARSER_STACK_BYTES: usize = 256 * 1024 * 1024;
 /// The parser's own count of recursion; it counts several levels for each of ours.
 const PARSER_RECURSION_MAX: usize = 512;
 
 /// A relation as written, its unquoted parts folded to lower case.
 pub(crate) type RelationName = Vec<String>;
+
+pub(crate) use walk::DOT;
 
 /// The separator of the middle parts of a name of four and more parts; no name can hold it.
 pub(crate) const LEVEL_SEPARATOR: char = '\u{1f}';
@@ -76,7 +81,19 @@ pub(crate) fn check(sql: &str) -> Result<Gated, Error> {
     }
     let tokens = text::tokens(sql)?;
     // SECURITY: before the parser recurses over them.
-    bound_tokens(&tokens)?;
+    nesting::check(&tokens)?;
+    on_a_huge_stack(|| understand(tokens))
+}
+
+/// Parses and walks. The tokens bound how deep that recurses; the stack is for what nobody thought of.
+fn on_a_huge_stack<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES).spawn_scoped(scope, work);
+        thread.map_err(Error::internal)?.join().unwrap_or_else(|_| Err(internal(Phase::Gate, "parsing panicked")))
+    })
+}
+
+fn understand(tokens: Vec<TokenWithSpan>) -> Result<Gated, Error> {
     let statement = parse(tokens)?;
     let canonical = statement.to_string();
     let labels = match &statement {
@@ -143,27 +160,6 @@ fn split_position(text: &str) -> (String, Option<Position>) {
 
 pub(crate) fn nested_too_deep() -> Error {
     limit(Phase::Gate, format!("a statement is nested at most {DEPTH_MAX} levels deep"))
-}
-
-/// Bounds the count of tokens and the nesting that tokens show.
-fn bound_tokens(tokens: &[TokenWithSpan]) -> Result<(), Error> {
-    let (mut count, mut depth) = (0usize, 0usize);
-    for token in tokens {
-        match &token.token {
-            Token::Whitespace(_) => continue,
-            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
-            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        count += 1;
-        if depth > DEPTH_MAX {
-            return Err(nested_too_deep());
-        }
-        if count > TOKENS_MAX {
-            return Err(limit(Phase::Gate, format!("a statement has at most {TOKENS_MAX} tokens")));
-        }
-    }
-    Ok(())
 }
 
 fn asked(statement: Statement, walk: &mut walk::Walk) -> Result<Asked, Error> {

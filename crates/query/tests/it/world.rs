@@ -188,7 +188,7 @@ pub(crate) fn emp_batch(schema: &SchemaRef, rows: &[Emp]) -> RecordBatch {
 
 pub(crate) struct World {
     /// Held so that the files live as long as the world.
-    _directory: TempDir,
+    pub(crate) directory: TempDir,
     pub(crate) catalog: Catalog,
     pub(crate) gateway: Gateway,
     ops: KeyId,
@@ -239,7 +239,7 @@ impl World {
         let catalog = Catalog::new(store, CatalogOptions { managed_base: Some(base), ..CatalogOptions::default() });
         let gateway = Gateway::new(config).unwrap();
         let ops = founded.key.key.id.clone();
-        let mut world = Self { _directory: directory, catalog, gateway, admin: ops.clone(), analyst: ops.clone(), ops };
+        let mut world = Self { directory, catalog, gateway, admin: ops.clone(), analyst: ops.clone(), ops };
         world.tenant("umbra", "umbra").await;
         world.admin = world.tenant("acme", "lake").await;
         world.analyst = world.principal_analyst().await;

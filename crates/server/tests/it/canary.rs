@@ -50,6 +50,7 @@ async fn planted_secrets_are_found_nowhere() {
     };
     let log = program.log();
     assert!(log.contains("\"operation\":\"query\"") && log.contains("\"tenant\":\"acme\""), "{log}");
+    assert!(log.contains("\"query_id\":") && log.contains("\"routed_reason\":"), "S-060: {log}");
     search("the log", log.as_bytes(), &[TYPED, LITERAL]);
     search("the audit", (audit + &audit_of_operator).as_bytes(), &[TYPED, LITERAL]);
     for answer in &answers {

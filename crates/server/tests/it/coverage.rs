@@ -104,34 +104,34 @@ fn admin_rows(grant: &str, key: &str) -> Vec<Row> {
     let table = json!({"warehouse": "lake", "namespace": ["pub"], "name": "moved"});
     let policy = json!({"name": "temp", "table": table, "hide_column": "phone"});
     let release = json!({"warehouse": "lake", "namespace": ["pub"], "table": "fresh"});
-    let on_lake = json!({"role": "engineer", "privileges": ["list"], "on": {"warehouse": "lake"}});
+    let on_lake = json!({"role": "engineer", "privileges": ["list"], "on": {}});
     vec![
-        row(&op::CREATE_TENANT, &at("POST", "tenants"), json!({"id": "third", "admin": "a"}), [403, 403, 403], (Operator, 201), "manage_tenants"),
+        row(&op::CREATE_TENANT, &at("POST", "tenants"), json!({"id": "third", "admin": "a"}), [403, 403, 403], (Operator, 201), "create_tenant"),
         row(&op::LIST_TENANTS, &at("GET", "tenants"), no.clone(), [403, 403, 403], (Operator, 200), "list_tenants"),
-        row(&op::CREATE_WAREHOUSE, &at("POST", "warehouses"), json!({"name": "second"}), [201, 403, 403], (Admin, 201), "manage_warehouses"),
+        row(&op::CREATE_WAREHOUSE, &at("POST", "warehouses"), json!({"name": "second"}), [201, 403, 403], (Admin, 201), "create_warehouse"),
         row(&op::LIST_WAREHOUSES, &at("GET", "warehouses"), no.clone(), [200, 403, 403], (Admin, 200), "list_warehouses"),
         row(&op::SHOW_WAREHOUSE, &at("GET", "warehouses/lake"), no.clone(), [404, 403, 403], (Admin, 200), "list_warehouses"),
-        row(&op::DELETE_WAREHOUSE, &at("DELETE", "warehouses/extra"), no.clone(), [404, 403, 403], (Admin, 204), "manage_warehouses"),
-        row(&op::CREATE_PRINCIPAL, &at("POST", "principals"), json!({"name": "temp"}), [201, 403, 403], (Admin, 201), "manage_access"),
+        row(&op::DELETE_WAREHOUSE, &at("DELETE", "warehouses/extra"), no.clone(), [404, 403, 403], (Admin, 204), "delete_warehouse"),
+        row(&op::CREATE_PRINCIPAL, &at("POST", "principals"), json!({"name": "temp"}), [201, 403, 403], (Admin, 201), "create_principal"),
         row(&op::LIST_PRINCIPALS, &at("GET", "principals"), no.clone(), [200, 403, 403], (Admin, 200), "list_access"),
         row(&op::SHOW_PRINCIPAL, &at("GET", "principals/engineer"), no.clone(), [404, 403, 403], (Admin, 200), "list_access"),
-        row(&op::UPDATE_PRINCIPAL, &at("PATCH", "principals/engineer"), json!({"attributes": {"a": 1}}), [404, 403, 403], (Admin, 200), "manage_access"),
-        row(&op::CREATE_KEY, &at("POST", "keys"), json!({"principal": "engineer"}), [404, 403, 403], (Admin, 201), "manage_keys"),
+        row(&op::UPDATE_PRINCIPAL, &at("PATCH", "principals/engineer"), json!({"attributes": {"a": 1}}), [404, 403, 403], (Admin, 200), "update_principal"),
+        row(&op::CREATE_KEY, &at("POST", "keys"), json!({"principal": "engineer"}), [404, 403, 403], (Admin, 201), "create_key"),
         row(&op::LIST_KEYS, &at("GET", "keys"), no.clone(), [200, 403, 403], (Admin, 200), "list_access"),
-        row(&op::REVOKE_KEY, &at("DELETE", &format!("keys/{key}")), no.clone(), [404, 403, 403], (Admin, 204), "manage_keys"),
-        row(&op::CREATE_ROLE, &at("POST", "roles"), json!({"name": "temp"}), [201, 403, 403], (Admin, 201), "manage_access"),
+        row(&op::REVOKE_KEY, &at("DELETE", &format!("keys/{key}")), no.clone(), [404, 403, 403], (Admin, 204), "revoke_key"),
+        row(&op::CREATE_ROLE, &at("POST", "roles"), json!({"name": "temp"}), [201, 403, 403], (Admin, 201), "create_role"),
         row(&op::LIST_ROLES, &at("GET", "roles"), no.clone(), [200, 403, 403], (Admin, 200), "list_access"),
-        row(&op::ASSIGN_ROLE, &at("PUT", "roles/leaver/principals/engineer"), json!({}), [404, 403, 403], (Admin, 200), "manage_access"),
-        row(&op::UNASSIGN_ROLE, &at("DELETE", "roles/leaver/principals/engineer"), no.clone(), [404, 403, 403], (Admin, 204), "manage_access"),
-        row(&op::DELETE_ROLE, &at("DELETE", "roles/leaver"), no.clone(), [404, 403, 403], (Admin, 204), "manage_access"),
-        row(&op::DELETE_PRINCIPAL, &at("DELETE", "principals/leaver"), no.clone(), [404, 403, 403], (Admin, 204), "manage_access"),
-        row(&op::CREATE_GRANT, &at("POST", "grants"), on_lake, [404, 403, 403], (Admin, 201), "manage_access"),
+        row(&op::ASSIGN_ROLE, &at("PUT", "roles/leaver/principals/engineer"), json!({}), [404, 403, 403], (Admin, 200), "assign_role"),
+        row(&op::UNASSIGN_ROLE, &at("DELETE", "roles/leaver/principals/engineer"), no.clone(), [404, 403, 403], (Admin, 204), "unassign_role"),
+        row(&op::DELETE_ROLE, &at("DELETE", "roles/leaver"), no.clone(), [404, 403, 403], (Admin, 204), "delete_role"),
+        row(&op::DELETE_PRINCIPAL, &at("DELETE", "principals/leaver"), no.clone(), [404, 403, 403], (Admin, 204), "delete_principal"),
+        row(&op::CREATE_GRANT, &at("POST", "grants"), on_lake, [404, 403, 403], (Admin, 201), "add_grant"),
         row(&op::LIST_GRANTS, &at("GET", "grants"), no.clone(), [200, 403, 403], (Admin, 200), "list_access"),
-        row(&op::DELETE_GRANT, &at("DELETE", &format!("grants/{grant}")), no.clone(), [404, 403, 403], (Admin, 204), "manage_access"),
-        row(&op::CREATE_POLICY, &at("POST", "policies"), policy, [404, 403, 403], (Admin, 201), "manage_policies"),
+        row(&op::DELETE_GRANT, &at("DELETE", &format!("grants/{grant}")), no.clone(), [404, 403, 403], (Admin, 204), "remove_grant"),
+        row(&op::CREATE_POLICY, &at("POST", "policies"), policy, [404, 403, 403], (Admin, 201), "create_policy"),
         row(&op::LIST_POLICIES, &at("GET", "policies"), no.clone(), [200, 403, 403], (Admin, 200), "list_policies"),
         row(&op::SHOW_POLICY, &at("GET", "policies/no-phone"), no.clone(), [404, 403, 403], (Admin, 200), "list_policies"),
-        row(&op::DELETE_POLICY, &at("DELETE", "policies/no-phone"), no.clone(), [404, 403, 403], (Admin, 204), "manage_policies"),
+        row(&op::DELETE_POLICY, &at("DELETE", "policies/no-phone"), no.clone(), [404, 403, 403], (Admin, 204), "delete_policy"),
         row(&op::RELEASE_TABLE, &at("POST", "tables/release"), release, [404, 404, 403], (Admin, 200), "release_table"),
         row(&op::LIST_AUDIT, &at("GET", "audit"), no, [200, 403, 403], (Admin, 200), "read_audit"),
     ]
@@ -142,7 +142,8 @@ async fn prepared() -> (World, Vec<Row>) {
     let world = World::make().await;
     let (_, key) = world.person("leaver", "catalog").await;
     drop(world.admin.post("/api/v1/admin/warehouses", &json!({"name": "extra"})).await.expect(201));
-    let grant = json!({"role": "leaver", "privileges": ["list"], "on": {"warehouse": "extra"}});
+    drop(world.admin.post("/api/v1/admin/roles", &json!({"name": "spare"})).await.expect(201));
+    let grant = json!({"role": "spare", "privileges": ["list"], "on": {"warehouse": "lake"}});
     let grant = world.admin.post("/api/v1/admin/grants", &grant).await.expect(201).json();
     let grant = grant["grants"][0]["id"].as_str().unwrap().to_owned();
     let mut rows = query_rows();

@@ -61,6 +61,33 @@ pub(super) fn cases() -> Vec<Case> {
     add("18-fraction", Expect::Bounded, format!("SELECT 0.{}", "3".repeat(60_000)));
     add("18-semicolons", Expect::Refused, ";".repeat(60_000));
     add("18-explain", Expect::Refused, format!("{}SELECT 1", "EXPLAIN ".repeat(900)));
+    for (id, prefix) in [
+        ("explain-analyze", "EXPLAIN ANALYZE "),
+        ("explain-options", "EXPLAIN (ANALYZE) "),
+        ("describe", "DESCRIBE "),
+        ("desc", "DESC "),
+        ("prepare", "PREPARE a AS "),
+        ("from", "FROM "),
+        ("with", "WITH a AS "),
+        ("case", "SELECT CASE WHEN "),
+    ] {
+        add(&format!("18-repeated-{id}"), Expect::Refused, format!("{}SELECT 1", prefix.repeat(900)));
+    }
+    for (id, prefix) in [
+        ("interval", "INTERVAL "),
+        ("array-type", "ARRAY<"),
+        ("struct-type", "STRUCT<a "),
+        ("prior", "PRIOR "),
+        ("tilde", "~ "),
+        ("bang", "! "),
+        ("binary", "BINARY "),
+        ("exists", "EXISTS "),
+    ] {
+        add(&format!("18-repeated-{id}"), Expect::Refused, format!("SELECT {}1", prefix.repeat(1_900)));
+    }
+    let nested = format!("SELECT CAST([1] AS {}int{})", "ARRAY<".repeat(1_300), ">".repeat(1_300));
+    add("18-repeated-cast-type", Expect::Refused, nested);
+    add("18-repeated-suffix-type", Expect::Refused, format!("SELECT CAST(1 AS int{})", "[]".repeat(1_900)));
     add("18-ctes", Expect::Bounded, doubling_ctes(30));
     add("18-cte-unions", Expect::Bounded, doubling_unions(30));
     add(

@@ -96,7 +96,7 @@ fn piece_in(dress: Dress, i: usize, piece: &str) -> String {
         Dress::Mixed if word => piece.chars().enumerate().map(|(j, c)| swapped(c, (i + j).is_multiple_of(2))).collect(),
         Dress::DoubleQuotes if NAMES.contains(&piece) => format!("\"{piece}\""),
         Dress::Backticks if NAMES.contains(&piece) => format!("`{piece}`"),
-        Dress::BlockComments if space => "/* ; -- ' */".to_owned(),
+        Dress::BlockComments if space => " /* ; -- ' */".to_owned(),
         Dress::LineComments if space => " -- it's /* x\n".to_owned(),
         Dress::Tabs if space => "\t \t".to_owned(),
         Dress::CrLf if space => "\r\n".to_owned(),

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-/// In every hidden or masked text.
-const TEXT_MARK: &str = "zq9x";
+/// In every hidden or masked text; has letters that no id of the server's own has.
+const TEXT_MARK: &str = "zqulix";
 /// The same in hexadecimal and backwards.
-const TEXT_MARK_FORMS: [&str; 3] = [TEXT_MARK, "7a713978", "x9qz"];
+const TEXT_MARK_FORMS: [&str; 3] = [TEXT_MARK, "7a71756c6978", "xiluqz"];
 /// In every hidden number but one.
 const NUMBER_MARK: &str = "8867713";
 /// The number that the attacks ask for, and its row's other cells.
