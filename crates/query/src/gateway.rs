@@ -227,9 +227,10 @@ impl Gateway {
     ) -> Result<Outcome, Error> {
         let (planned, local) = self.plan(attempt, query, &resolved).await?;
         let Planned { logical, verified, traced, schema } = planned;
+        // Only an explanation needs it; dropped on a big stack, whatever becomes of the run.
+        self.pool.discard(&attempt.slot, logical);
         let caps = Caps { rows_max: attempt.rows_max, bytes_max: self.config.bytes_max };
         let rows = self.pool.run(attempt.slot.clone(), attempt.until, verified, caps).await?;
-        self.pool.discard(&attempt.slot, logical);
         let facts = Facts::new(&traced, &resolved);
         // SECURITY: how much left the barrier depends on files and on how early the engine stops. Whoever is restricted
         // on a table gets a figure of the answer alone.

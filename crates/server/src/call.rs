@@ -112,8 +112,8 @@ impl Call {
             return Err(refusal);
         }
         let within = self.app.limits().body_max + Duration::from_secs(stated / BODY_BYTES_PER_SECOND_MIN);
-        let collect =
-            Limited::new(self.body.into_inner().unwrap_or_else(PoisonError::into_inner), self.bytes_max).collect();
+        let bytes_max = self.bytes_max;
+        let collect = Limited::new(self.into_body(), bytes_max).collect();
         match tokio::time::timeout(within, collect).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
@@ -128,8 +128,12 @@ impl Call {
     }
 
     /// Reads a small body of a request that was refused and keeps nothing of it: a client that is still writing when
-    /// the connection is closed may never see why. Beyond a bound it is on its own.
+    /// the connection is closed may never see why. Beyond a bound it is on its own; one that asked first
+    /// (`Expect: 100-continue`) writes nothing.
     pub(crate) async fn discard(self) {
+        if self.parts.headers.contains_key(header::EXPECT) {
+            return;
+        }
         let _ = tokio::time::timeout(DISCARD_MAX, async {
             let (mut body, mut left) = (self.into_body(), DISCARD_BYTES_MAX);
             while let Some(Ok(frame)) = body.frame().await {

@@ -261,8 +261,6 @@ const ROWS: &[&str] = &[
     "min",
     "nth_value",
     "approx_distinct",
-    "approx_median",
-    "approx_percentile_cont",
     "percentile_cont",
     "quantile_cont",
     "regr_avgx",

@@ -54,7 +54,7 @@ async fn an_answer_carries_everything() {
         ]
     );
     let text = answer.to_string();
-    assert!(!text.contains("'us'") && !text.contains("666") && !text.contains("pub.emp.secret"), "{text}");
+    assert!(!text.contains("'us'") && !text.contains("666-66") && !text.contains("pub.emp.secret"), "{text}");
 }
 
 /// S-034: whoever may read everything is under no policy, and the answer says so.

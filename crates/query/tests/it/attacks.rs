@@ -6,7 +6,7 @@
 use polder_types::Error;
 use serde_json::Value;
 
-use crate::world::{World, hidden, rows, told, visible};
+use crate::world::{World, hidden, holds, rows, told, visible};
 
 /// In every hidden row and every original of a masked cell.
 const CANARY: &str = "CANARY";
@@ -315,7 +315,7 @@ async fn the_attack_corpus_gets_nothing_that_is_not_permitted() {
             let text = raw(&outcome);
             let asked = mutated.contains(CANARY) || mutated.contains("666-66");
             let leaked = text.replace(&mutated, "").contains(CANARY) && !asked;
-            if leaked || text.contains("424242") || text.contains("50501,") {
+            if leaked || holds(&text, "424242") || (!mutated.contains("50501") && holds(&text, "50501")) {
                 failures.push(format!("{number} LEAK `{mutated}`: {text}"));
             }
             if !is(*expect, &outcome) {

@@ -379,3 +379,12 @@ pub(crate) fn rows(answer: &Value) -> Vec<String> {
 pub(crate) fn told(error: &Error) -> String {
     format!("{:?} {} {} {}", error.kind(), error.code(), error.message(), json!(error.detail()))
 }
+
+/// True if a word stands in a text by itself: ids are random and may hold any digits.
+pub(crate) fn holds(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+    })
+}

@@ -107,7 +107,7 @@ async fn each_scope_opens_its_own_doors() {
         for route in polder_server::router::routes().iter().filter(|route| !route.public) {
             let wanted = route.op.scope.expect("every protected route wants a scope");
             let opens = scope.parse::<polder_types::Scopes>().unwrap().allows(wanted);
-            let path = route.path.replace("{prefix}", "lake").replace('{', "").replace('}', "");
+            let path = route.path.replace("{prefix}", "lake").replace(['{', '}'], "");
             let answer = client.request(route.method.clone(), &path, None).await;
             let refused = answer.status == 403 && answer.text().contains("scopes do not allow");
             let head = route.method == Method::HEAD && answer.status == 403;

@@ -13,7 +13,7 @@ use super::{
 /// Cases at a time; the machine has other tests to run.
 const CASES_AT_A_TIME: usize = 3;
 /// What a statement that wants too much gets.
-const BOUNDED_MS: u64 = 3000;
+const BOUNDED_MS: u64 = 1500;
 /// Tries of a request that meets the tenant's own limit of queries at a time.
 const TRIES_MAX: usize = 200;
 /// Names that exist where the attacker must not know; their last letter is changed to get one that does not.
