@@ -7,6 +7,7 @@ fn chain(term: &str, operator: &str, times: usize) -> String {
 }
 
 /// All of them, by what they are made of.
+#[allow(clippy::too_many_lines, reason = "a list of cases, not a flow")]
 pub(super) fn cases() -> Vec<Case> {
     let mut made = Vec::new();
     let mut add = |id: &str, expect: Expect, sql: String| {
