@@ -66,17 +66,23 @@ pub(crate) struct Client {
 impl Client {
     /// Prepares a client; `credential` is `id:secret`. Nothing is sent yet.
     #[allow(clippy::disallowed_methods, reason = "the client of the CLI and the demo; the server never uses it")]
-    pub(crate) fn new(base_url: &str, credential: &Secret) -> Result<Self, ClientError> {
+    /// With `ca`, certificates in PEM, the server must be certified by one of them; else by one that the host trusts.
+    pub(crate) fn new(base_url: &str, ca: Option<&[u8]>, credential: &Secret) -> Result<Self, ClientError> {
         let (key, secret) = credential
             .expose()
             .split_once(':')
             .ok_or_else(|| ClientError::Usage("a credential has the form `id:secret`".to_owned()))?;
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| ClientError::Unreachable(error.to_string()))?;
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy();
+        if let Some(ca) = ca {
+            let roots = reqwest::Certificate::from_pem_bundle(ca).unwrap_or_default();
+            if roots.is_empty() {
+                return Err(ClientError::Usage("the CA file holds no certificate in PEM".to_owned()));
+            }
+            http = roots
+                .into_iter()
+                .fold(http.tls_built_in_root_certs(false), |http, root| http.add_root_certificate(root));
+        }
+        let http = http.build().map_err(|error| ClientError::Unreachable(root(&error)))?;
         Ok(Self {
             http,
             base_url: base_url.trim_end_matches('/').to_owned(),

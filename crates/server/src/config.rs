@@ -1,18 +1,25 @@
-//! Configuration: one TOML file, `POLDER_` environment variables over it. Unknown keys are refused with a suggestion,
-//! and all errors are told at once. The one place that reads the environment.
+//! Configuration: one TOML file, `POLDER_` environment variables over it, one struct a concern. Unknown keys are refused
+//! with a suggestion, and all errors are told at once. The one place that reads the environment.
 
+mod limits;
+mod listener;
 mod read;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use polder_types::{Error, Result};
 
-use crate::access_log::Target;
-use read::Reader;
+pub use limits::Limits;
+pub use listener::{Listener, Tls};
+
+use crate::{
+    access_log::Target,
+    posture::{Environment, Posture},
+};
+use read::{LookUp, Reader};
 
 /// What the variables of the server begin with; `limits.connections_max` is `POLDER_LIMITS_CONNECTIONS_MAX`.
 const PREFIX: &str = "POLDER_";
@@ -21,10 +28,12 @@ const OTHER_VARIABLES: [&str; 3] = ["POLDER_URL", "POLDER_CREDENTIAL", "POLDER_B
 const CREDENTIAL: &str = "POLDER_CREDENTIAL";
 
 /// How the server runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it listens; a loopback address.
-    pub listen: SocketAddr,
+    /// How careful it has to be.
+    pub posture: Posture,
+    /// Where the doors are.
+    pub listener: Listener,
     /// Where the database and managed warehouses are kept.
     pub data_dir: PathBuf,
     /// The file of the root key, mode 0600.
@@ -35,36 +44,14 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Bounds of the whole process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most connections at a time; further ones wait to be accepted.
-    pub connections_max: usize,
-    /// How long the body of a request may take to arrive (a large one longer, by its stated length).
-    pub body_max: Duration,
-    /// How long a shutdown waits for requests and commits.
-    pub shutdown_max: Duration,
-    /// Bound of the metadata cache, in bytes.
-    pub metadata_cache_bytes_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections_max: 1_024,
-            body_max: Duration::from_secs(10),
-            shutdown_max: Duration::from_secs(30),
-            metadata_cache_bytes_max: polder_catalog::METADATA_CACHE_BYTES_DEFAULT,
-        }
-    }
-}
-
 impl Config {
-    /// Everything below one directory, as the demo and tests run it; the access log goes there too.
+    /// Everything below one directory, as the demo and tests run it: in development, not public; the access log goes
+    /// there too.
     #[must_use]
     pub fn embedded(data: &Path, listen: SocketAddr) -> Self {
         Self {
-            listen,
+            posture: Posture::of(Environment::Dev, false),
+            listener: Listener::plain(listen),
             data_dir: data.to_owned(),
             root_key_file: data.join("root.key"),
             access_log: Target::File(data.join("access.log")),
@@ -83,53 +70,68 @@ impl Config {
             })?,
             None => String::new(),
         };
-        Self::parse(&text, &environment())
-            .map_err(|errors| Error::invalid("configuration", format!("configuration:\n  {}", errors.join("\n  "))))
+        Self::parse(&text, &environment(), &variable).map_err(|errors| told(&errors))
     }
 
     /// Reads a file's text and variables over it.
     ///
     /// # Errors
     /// Every error found, in words.
-    pub(crate) fn parse(text: &str, variables: &[(String, String)]) -> Result<Self, Vec<String>> {
-        let mut reader = Reader::new(text, variables);
-        let defaults = Limits::default();
+    fn parse(text: &str, variables: &[(String, String)], look_up: LookUp<'_>) -> Result<Self, Vec<String>> {
+        let mut reader = Reader::new(text, variables, look_up);
+        let posture = posture(&mut reader);
         let data_dir: PathBuf = reader.text("data_dir").map_or_else(|| ".polder".into(), PathBuf::from);
         let default_key = data_dir.join("root.key");
-        let config = Self {
-            listen: reader.parsed("listen", "an address such as `127.0.0.1:8181`").unwrap_or(default_listen()),
-            root_key_file: reader.text("root_key_file").map_or(default_key, PathBuf::from),
-            access_log: reader.text("access_log").map_or(Target::Stderr, |text| match text.as_str() {
-                "stderr" => Target::Stderr,
-                path => Target::File(path.into()),
-            }),
-            limits: Limits {
-                connections_max: reader
-                    .number("limits.connections_max", 1..=1_000_000)
-                    .and_then(|n| usize::try_from(n).ok())
-                    .unwrap_or(defaults.connections_max),
-                body_max: reader
-                    .number("limits.body_seconds_max", 1..=3_600)
-                    .map_or(defaults.body_max, Duration::from_secs),
-                shutdown_max: reader
-                    .number("limits.shutdown_seconds_max", 1..=3_600)
-                    .map_or(defaults.shutdown_max, Duration::from_secs),
-                metadata_cache_bytes_max: reader
-                    .number("limits.metadata_cache_mb_max", 1..=1_048_576)
-                    .map_or(defaults.metadata_cache_bytes_max, |mb| mb.saturating_mul(1024 * 1024)),
-            },
-            data_dir,
-        };
-        // SECURITY: nothing but loopback until the posture of a deployment can be stated.
-        if !config.listen.ip().is_loopback() {
-            reader.error("`listen`: this version serves loopback addresses only; put a proxy on this host in front");
-        }
-        reader.finish().map(|()| config)
+        let listener = Listener::read(&mut reader);
+        let root_key_file = reader.text("root_key_file").map_or(default_key, PathBuf::from);
+        let access_log = reader.text("access_log").map_or(Target::Stderr, |text| match text.as_str() {
+            "stderr" => Target::Stderr,
+            path => Target::File(path.into()),
+        });
+        let limits = Limits::read(&mut reader);
+        let mut errors = reader.finish();
+        // Without a posture nothing runs: its errors are in the list already.
+        let Some(posture) = posture else { return Err(errors) };
+        let config = Self { posture, listener, data_dir, root_key_file, access_log, limits };
+        errors.extend(config.contradictions());
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// Refuses settings that do not go together, or not with the posture: whoever starts a server asks here first.
+    ///
+    /// # Errors
+    /// `Invalid` with every error found.
+    pub(crate) fn check(&self) -> Result<()> {
+        let errors = self.contradictions();
+        if errors.is_empty() { Ok(()) } else { Err(told(&errors)) }
+    }
+
+    fn contradictions(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        self.listener.check(self.posture, &mut errors);
+        errors
     }
 }
 
-fn default_listen() -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_181)
+/// Both are required: a deployment that does not say where it is gets no defaults (A-011).
+fn posture(reader: &mut Reader<'_>) -> Option<Posture> {
+    const ENVIRONMENT: &str = "`dev`, `staging` or `prod`";
+    const PUBLIC: &str = "`true` if the public can reach the listener, else `false`";
+    let environment = reader.required("environment", ENVIRONMENT);
+    let public = reader.required("api_public", PUBLIC);
+    let environment = environment.and_then(|text| {
+        let parsed = text.parse::<Environment>();
+        parsed.map_err(|()| reader.invalid("environment", ENVIRONMENT)).ok()
+    });
+    let public = public.and_then(|text| {
+        let parsed = text.parse::<bool>();
+        parsed.map_err(|_| reader.invalid("api_public", PUBLIC)).ok()
+    });
+    Some(Posture::of(environment?, public?))
+}
+
+fn told(errors: &[String]) -> Error {
+    Error::invalid("configuration", format!("configuration:\n  {}", errors.join("\n  ")))
 }
 
 /// The variables of the server.
@@ -141,10 +143,15 @@ fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The credential `id:secret` of the client commands; a blank variable counts as unset.
+/// A variable that a setting names.
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The credential `id:secret` of the client commands; a blank variable counts as unset.
 pub(crate) fn credential_from_environment() -> Option<String> {
-    std::env::var(CREDENTIAL).ok().filter(|text| !text.trim().is_empty())
+    variable(CREDENTIAL).filter(|text| !text.trim().is_empty())
 }
 
 #[cfg(test)]

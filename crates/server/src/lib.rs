@@ -12,6 +12,7 @@ pub mod config;
 mod demo;
 mod json;
 pub mod op;
+pub mod posture;
 mod program;
 pub mod render;
 pub mod router;

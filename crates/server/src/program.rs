@@ -51,6 +51,7 @@ enum Command {
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn run() -> ExitCode {
+    serve::tls::install_provider();
     let Program { connection, command } = Program::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

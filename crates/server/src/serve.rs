@@ -2,6 +2,7 @@
 //! events, the access log. Used by `polder serve`, the demo and the tests alike.
 
 mod listen;
+pub(crate) mod tls;
 
 use std::{net::SocketAddr, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
 
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{access_log::AccessLog, app::App, auth::Authenticator, clock::Arrival, config::Config, router};
+use listen::Listening;
 
 /// How often counted audit events are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
@@ -34,17 +36,25 @@ pub struct RunningServer {
 /// # Errors
 /// `Invalid` for settings that cannot be used (no root key, a database in use, an address that is taken).
 pub async fn start(config: &Config) -> Result<RunningServer> {
+    config.check()?;
     let app = assemble(config).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Error::invalid("listen", format!("cannot listen on {}: {error}", config.listen)))?;
-    let address = listener.local_addr().map_err(Error::internal)?;
+    let tls = config.listener.tls.as_ref().map(tls::acceptor).transpose()?;
+    let (listener, address) = bind("listen", config.listener.address).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let router = router::router(&app);
-    tasks.spawn(listen::accept(listener, router, config.limits.connections_max, stop.clone(), tasks.clone()));
+    let doors =
+        Listening { listener, router: router::router(&app), tls, connections_max: config.limits.connections_max };
+    tasks.spawn(listen::accept(doors, stop.clone(), tasks.clone()));
     tasks.spawn(flush_counted(app.catalog().store().clone(), stop.clone()));
     tracing::info!(%address, "serving");
     Ok(RunningServer { address, app, stop, tasks })
+}
+
+async fn bind(setting: &'static str, wanted: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let bound = TcpListener::bind(wanted).await;
+    let listener =
+        bound.map_err(|error| Error::invalid(setting, format!("`{setting}`: cannot listen on {wanted}: {error}")))?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    Ok((listener, address))
 }
 
 /// Starts the server with everything below one directory, which is made with a root key if need be.
@@ -53,7 +63,7 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
 /// As [`start`].
 pub async fn start_embedded(data: &Path, listen: SocketAddr) -> Result<RunningServer> {
     if !listen.ip().is_loopback() {
-        return Err(Error::invalid("listen", "this version serves loopback addresses only"));
+        return Err(Error::invalid("listen", "the demo listens on loopback addresses only; use `polder serve`"));
     }
     make_data_dir(data)?;
     let config = Config::embedded(data, listen);

@@ -106,10 +106,23 @@ impl Client {
     /// # Panics
     /// If no client can be made.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "the tests' own client, to loopback only")]
     pub fn anonymous(base_url: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build();
-        Self { http: http.expect("a client"), base_url: base_url.to_owned(), authorization: None }
+        Self::trusting(base_url, None)
+    }
+
+    /// A caller without a credential, who trusts one certificate (PEM) and no other.
+    ///
+    /// # Panics
+    /// If no client can be made.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the tests' own client, to loopback only")]
+    pub fn trusting(base_url: &str, certificate: Option<&[u8]>) -> Self {
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy();
+        http = http.tls_built_in_root_certs(false);
+        if let Some(pem) = certificate {
+            http = http.add_root_certificate(reqwest::Certificate::from_pem(pem).expect("a certificate"));
+        }
+        Self { http: http.build().expect("a client"), base_url: base_url.to_owned(), authorization: None }
     }
 
     /// The same server, with another `Authorization` header.

@@ -19,6 +19,7 @@ pub struct Program {
     path: PathBuf,
     directory: TempDir,
     address: String,
+    variables: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -34,7 +35,21 @@ impl Program {
         let address = free.local_addr().expect("an address").to_string();
         let config = format!("listen = \"{address}\"\ndata_dir = \"{}\"\n", directory.path().join("data").display());
         std::fs::write(directory.path().join("polder.toml"), config).expect("a configuration");
-        Self { path: path.to_owned(), directory, address, child: None }
+        let mut program = Self { path: path.to_owned(), directory, address, variables: Vec::new(), child: None };
+        program.set("POLDER_ENVIRONMENT", "dev");
+        program.set("POLDER_API_PUBLIC", "false");
+        program
+    }
+
+    /// Sets a variable of its environment, in which there is nothing else.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
     }
 
     /// Where it will answer.
@@ -104,7 +119,8 @@ impl Program {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(args).current_dir(self.directory.path()).env_clear().stdin(Stdio::null());
+        command.args(args).current_dir(self.directory.path()).stdin(Stdio::null());
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -13,6 +13,7 @@ use crate::{Client, Credential};
 /// A running server; its directory goes with it.
 pub struct TestServer {
     base_url: String,
+    certificate: Option<Vec<u8>>,
     operator: Credential,
     running: RunningServer,
     directory: TempDir,
@@ -36,7 +37,9 @@ impl TestServer {
         let credential = polder_server::serve::init(&config, "operator", "root").await.expect("an installation");
         let operator = Credential::parse(credential.expect("a fresh database").expose());
         let running = start(&config).await.expect("a server");
-        Self { base_url: format!("http://{}", running.address()), operator, running, directory }
+        let certificate = config.listener.tls.map(|tls| std::fs::read(tls.cert_file).expect("a certificate"));
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        Self { base_url: format!("{scheme}://{}", running.address()), certificate, operator, running, directory }
     }
 
     /// Where it answers, without a slash at the end.
@@ -54,13 +57,19 @@ impl TestServer {
     /// A caller without a credential.
     #[must_use]
     pub fn anonymous(&self) -> Client {
-        Client::anonymous(&self.base_url)
+        Client::trusting(&self.base_url, self.certificate.as_deref())
     }
 
     /// The operator's first administrator.
     #[must_use]
     pub fn operator(&self) -> Client {
         self.anonymous().with_key(&self.operator)
+    }
+
+    /// The operator's credential `id:secret`, for the program's own client.
+    #[must_use]
+    pub fn operator_credential(&self) -> String {
+        format!("{}:{}", self.operator.id, self.operator.secret)
     }
 
     /// How many statements the store has run.

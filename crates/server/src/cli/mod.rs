@@ -18,6 +18,9 @@ pub(crate) struct Connection {
     /// File that holds the credential `id:secret`; without it, POLDER_CREDENTIAL is read
     #[arg(long, global = true, value_name = "FILE")]
     credential_file: Option<std::path::PathBuf>,
+    /// Certificates in PEM, one of which must have signed the server's (default: those that the host trusts)
+    #[arg(long, global = true, value_name = "FILE")]
+    ca_file: Option<std::path::PathBuf>,
     /// Print the server's JSON answer
     #[arg(long, global = true)]
     json: bool,
@@ -25,16 +28,20 @@ pub(crate) struct Connection {
 
 impl Connection {
     fn client(&self) -> Result<Client, ClientError> {
+        let read = |path: &std::path::PathBuf| {
+            std::fs::read_to_string(path)
+                .map_err(|error| ClientError::Usage(format!("cannot read `{}`: {error}", path.display())))
+        };
+        let ca = self.ca_file.as_ref().map(read).transpose()?;
         let text = match &self.credential_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| ClientError::Usage(format!("cannot read `{}`: {error}", path.display())))?,
+            Some(path) => read(path)?,
             None => crate::config::credential_from_environment().ok_or_else(|| {
                 ClientError::Usage(
                     "no credential: set POLDER_CREDENTIAL to `id:secret`, or give --credential-file".to_owned(),
                 )
             })?,
         };
-        Client::new(&self.url, &Secret::new(text.trim().to_owned()))
+        Client::new(&self.url, ca.as_deref().map(str::as_bytes), &Secret::new(text.trim().to_owned()))
     }
 }
 

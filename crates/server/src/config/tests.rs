@@ -4,13 +4,25 @@ fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+const DEV: [(&str, &str); 2] = [("POLDER_ENVIRONMENT", "dev"), ("POLDER_API_PUBLIC", "false")];
+
+fn parse(text: &str, list: &[(&str, &str)]) -> Result<Config, String> {
+    let look_up = |name: &str| (name == "THE_SECRET").then(|| "s3cret\n".to_owned());
+    Config::parse(text, &variables(list), &look_up).map_err(|errors| errors.join("\n"))
+}
+
+fn in_dev(text: &str, list: &[(&str, &str)]) -> Result<Config, String> {
+    parse(text, &[&DEV, list].concat())
+}
+
 /// Every error at once, each with the name of its setting; unknown ones with a suggestion.
 #[test]
 fn all_errors_are_told_at_once() {
     let text = "listne = \"127.0.0.1:1\"\n[limits]\nconnections_max = 0\nshutdown_seconds = 4\n[extra]\nthing = 1\n";
-    let errors = Config::parse(text, &variables(&[("POLDER_LISTEN", "nowhere"), ("POLDER_DATADIR", "x")])).unwrap_err();
-    let all = errors.join("\n");
+    let all = parse(text, &[("POLDER_LISTEN", "nowhere"), ("POLDER_DATADIR", "x")]).unwrap_err();
     for wanted in [
+        "`environment` (POLDER_ENVIRONMENT) is missing",
+        "`api_public` (POLDER_API_PUBLIC) is missing",
         "`listen` is an address",
         "`limits.connections_max` is a whole number from 1 to 1000000",
         "unknown setting `listne`; did you mean `listen`?",
@@ -21,24 +33,63 @@ fn all_errors_are_told_at_once() {
     }
 }
 
-/// Nothing but loopback can be served, whichever way it is asked for.
+/// each of both is required; missing, blank or invalid stops the start and names the variable.
 #[test]
-fn other_than_loopback_is_refused() {
-    for listen in ["0.0.0.0:8181", "[::]:8181", "192.168.1.4:80", "[::ffff:127.0.0.1]:80"] {
-        let from_file = Config::parse(&format!("listen = \"{listen}\""), &[]);
-        let from_variable = Config::parse("", &variables(&[("POLDER_LISTEN", listen)]));
-        assert!(from_file.unwrap_err().join("").contains("loopback"), "{listen}");
-        assert!(from_variable.is_err(), "{listen}");
+fn where_it_runs_must_be_said() {
+    let (environment, public) = (("POLDER_ENVIRONMENT", "dev"), ("POLDER_API_PUBLIC", "false"));
+    assert!(parse("", &[environment, public]).is_ok());
+    for (list, variable) in [
+        (vec![public], "POLDER_ENVIRONMENT"),
+        (vec![environment], "POLDER_API_PUBLIC"),
+        (vec![("POLDER_ENVIRONMENT", ""), public], "POLDER_ENVIRONMENT"),
+        (vec![("POLDER_ENVIRONMENT", " \t"), public], "POLDER_ENVIRONMENT"),
+        (vec![("POLDER_ENVIRONMENT", "Dev"), public], "POLDER_ENVIRONMENT"),
+        (vec![("POLDER_ENVIRONMENT", "production"), public], "POLDER_ENVIRONMENT"),
+        (vec![environment, ("POLDER_API_PUBLIC", "")], "POLDER_API_PUBLIC"),
+        (vec![environment, ("POLDER_API_PUBLIC", "no")], "POLDER_API_PUBLIC"),
+        (vec![environment, ("POLDER_API_PUBLIC", "0")], "POLDER_API_PUBLIC"),
+        (vec![environment, ("POLDER_API_PUBLIC", "FALSE")], "POLDER_API_PUBLIC"),
+    ] {
+        let said = parse("", &list).unwrap_err();
+        assert!(said.contains(variable) && said.lines().count() == 1, "{list:?}: {said}");
     }
+    assert!(parse("environment = \"dev\"\napi_public = false\n", &[]).is_ok());
+    assert!(parse("environment = \"\"\napi_public = 0\n", &[]).unwrap_err().lines().count() == 2);
+}
+
+/// The word of the environment alone never makes a public deployment less careful.
+#[test]
+fn variables_choose_the_posture() {
+    let file = "environment = \"dev\"\napi_public = false\n";
+    assert_eq!(parse(file, &[]).unwrap().posture, Posture::Dev);
+    assert_eq!(parse(file, &[("POLDER_API_PUBLIC", "true")]).map(|config| config.posture).ok(), Some(Posture::Public));
+}
+
+/// An address that others can reach needs TLS, own or of a proxy in front, outside development.
+#[test]
+fn other_hosts_need_tls() {
+    let tls = "[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"\n";
+    let proxy = "[server]\nbehind_proxy = true\n";
+    for (environment, public) in [("dev", "true"), ("staging", "false"), ("prod", "false"), ("prod", "true")] {
+        for listen in ["0.0.0.0:8181", "[::]:8181", "192.168.1.4:80", "[::ffff:127.0.0.1]:80"] {
+            let list = [("POLDER_ENVIRONMENT", environment), ("POLDER_API_PUBLIC", public), ("POLDER_LISTEN", listen)];
+            let plain = parse("", &list).unwrap_err();
+            assert!(plain.contains("`listen`") && plain.contains("server.tls"), "{plain}");
+            assert!(parse(tls, &list).is_ok() && parse(proxy, &list).is_ok(), "{environment} {listen}");
+            assert!(parse("[server]\nbehind_proxy = false\n", &list).is_err());
+        }
+    }
+    assert!(in_dev("", &[("POLDER_LISTEN", "0.0.0.0:8181")]).is_ok());
+    assert!(in_dev("[server.tls]\ncert_file = \"c.pem\"\n", &[]).unwrap_err().contains("go together"));
+    assert!(in_dev("[server]\nbehind_proxy = \"yes\"\n", &[]).unwrap_err().contains("`server.behind_proxy` is true"));
 }
 
 #[test]
 fn variables_win_over_the_file() {
     let text = "listen = \"127.0.0.1:1\"\ndata_dir = \"/a\"\n[limits]\nconnections_max = 5\n";
-    let over =
-        variables(&[("POLDER_LISTEN", "[::1]:2"), ("POLDER_LIMITS_CONNECTIONS_MAX", "7"), ("POLDER_DATA_DIR", " ")]);
-    let config = Config::parse(text, &over).unwrap();
-    assert_eq!(config.listen, "[::1]:2".parse().unwrap());
+    let over = [("POLDER_LISTEN", "[::1]:2"), ("POLDER_LIMITS_CONNECTIONS_MAX", "7"), ("POLDER_DATA_DIR", " ")];
+    let config = in_dev(text, &over).unwrap();
+    assert_eq!(config.listener.address, "[::1]:2".parse().unwrap());
     assert_eq!(config.limits.connections_max, 7);
     assert_eq!(config.data_dir, PathBuf::from("/a"), "a blank variable counts as unset");
     assert_eq!(config.root_key_file, PathBuf::from("/a/root.key"));
@@ -46,5 +97,38 @@ fn variables_win_over_the_file() {
 
 #[test]
 fn a_file_that_is_not_toml_is_an_error() {
-    assert!(Config::parse("listen = ", &[]).unwrap_err().join("").contains("not TOML"));
+    assert!(in_dev("listen = ", &[]).unwrap_err().contains("not TOML"));
+}
+
+/// Secrets come by reference, from one place; blank ones are none.
+#[test]
+fn secrets_come_by_reference() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "from a file\n\n").unwrap();
+    let path = file.path().display().to_string();
+    let look_up = |name: &str| match name {
+        "THE_SECRET" => Some("from a variable\n".to_owned()),
+        "BLANK" => Some(" ".to_owned()),
+        _ => None,
+    };
+    let read = |text: &str| {
+        let mut reader = Reader::new(text, &[], &look_up);
+        let secret = reader.secret("a.key").map(|secret| secret.expose().to_owned());
+        (secret, reader.finish().join("\n"))
+    };
+    assert_eq!(read(""), (None, String::new()));
+    assert_eq!(read(&format!("a.key_file = \"{path}\"")), (Some("from a file".to_owned()), String::new()));
+    assert_eq!(read("a.key_env = \"THE_SECRET\""), (Some("from a variable".to_owned()), String::new()));
+    for (text, wanted) in [
+        (format!("a.key_file = \"{path}\"\na.key_env = \"THE_SECRET\""), "contradict"),
+        ("a.key_file = \"/no/such/file\"".to_owned(), "cannot read"),
+        ("a.key_env = \"BLANK\"".to_owned(), "empty or not set"),
+        ("a.key_env = \"UNSET\"".to_owned(), "empty or not set"),
+        ("a.key_env = \"POLDER_KEY\"".to_owned(), "does not begin with POLDER_"),
+        ("a.key = \"literal\"".to_owned(), "unknown setting `a.key`"),
+    ] {
+        let (secret, errors) = read(&text);
+        assert!(secret.is_none() && errors.contains(wanted), "{text}: {errors}");
+        assert!(!errors.contains("literal") && !errors.contains("from a"), "{errors}");
+    }
 }

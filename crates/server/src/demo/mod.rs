@@ -98,7 +98,7 @@ async fn tell(demo: &Demo, state: &mut state::State, server: &RunningServer) -> 
     }
     let client = |holder: &str| -> Result<Client> {
         let credential = state.credential(holder).ok_or_else(|| Error::internal("a credential is missing"))?;
-        Client::new(&base_url, &credential).map_err(|error| Error::internal(error.to_string()))
+        Client::new(&base_url, None, &credential).map_err(|error| Error::internal(error.to_string()))
     };
     let (admin, analyst) = (client("admin")?, client("analyst")?);
     let story = show::Story {

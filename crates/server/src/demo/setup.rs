@@ -46,7 +46,7 @@ fn client(target: &Target<'_>, state: &State, holder: &str) -> Result<Client> {
             format!("the credential of `{holder}` was lost in an interrupted start; remove the data directory"),
         )
     })?;
-    Client::new(target.base_url, &credential).map_err(|error| failed("client", &error))
+    Client::new(target.base_url, None, &credential).map_err(|error| failed("client", &error))
 }
 
 /// Makes everything that is not there yet.

@@ -1,4 +1,5 @@
-//! Connections: HTTP/1 with bounds on their number, on the size of a request's head and on the time it may take.
+//! Connections: HTTP/1, plain or in TLS, with bounds on their number, on the size of a request's head and on the time
+//! that a handshake or a head may take.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +10,15 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// How long a TLS handshake may take. It holds one of the connections all the while.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long the head of a request may take; also how long a connection may wait for its next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Most bytes of a head: the longest path and token that are accepted fit.
@@ -23,14 +28,17 @@ const HEADERS_MAX: usize = 100;
 /// The pause after an accept that failed, mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// One listener and what it serves.
+pub(super) struct Listening {
+    pub(super) listener: TcpListener,
+    pub(super) router: Router,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) connections_max: usize,
+}
+
 /// Accepts connections until the server stops, each on a task of its own.
-pub(super) async fn accept(
-    listener: TcpListener,
-    router: Router,
-    connections_max: usize,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) {
+pub(super) async fn accept(listening: Listening, stop: CancellationToken, tasks: TaskTracker) {
+    let Listening { listener, router, tls, connections_max } = listening;
     let slots = Arc::new(Semaphore::new(connections_max));
     loop {
         let accepted = tokio::select! {
@@ -38,7 +46,9 @@ pub(super) async fn accept(
             accepted = next(&listener, &slots) => accepted,
         };
         match accepted {
-            Ok((stream, slot)) => drop(tasks.spawn(serve(stream, router.clone(), stop.clone(), slot))),
+            Ok((stream, slot)) => {
+                drop(tasks.spawn(connection(stream, tls.clone(), router.clone(), stop.clone(), slot)));
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -54,8 +64,30 @@ async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Result
     Ok((stream, slot))
 }
 
-/// Serves one connection; once the server stops, the request at hand is its last.
-async fn serve(stream: TcpStream, router: Router, stop: CancellationToken, _slot: OwnedSemaphorePermit) {
+/// Serves one connection, after its handshake if it is in TLS.
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+) {
+    let Some(tls) = tls else { return serve(stream, router, stop).await };
+    let shaken = tokio::select! {
+        () = stop.cancelled() => return,
+        shaken = tokio::time::timeout(HANDSHAKE_MAX, tls.accept(stream)) => shaken,
+    };
+    // Who fails the handshake, or speaks no TLS, has not asked for anything yet.
+    if let Ok(Ok(stream)) = shaken {
+        serve(stream, router, stop).await;
+    }
+}
+
+/// Serves requests; once the server stops, the one at hand is the last.
+async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

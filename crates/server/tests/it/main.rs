@@ -11,3 +11,4 @@ mod iceberg;
 mod limits;
 mod program;
 mod routes;
+mod tls;

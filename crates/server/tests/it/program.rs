@@ -40,17 +40,24 @@ async fn init_serve_and_stop() {
     assert!(program.stop().success());
 }
 
-/// `serve` says plainly what keeps it from starting, all of it at once, and binds nothing but loopback.
+/// `serve` says plainly what keeps it from starting, all of it at once, naming the variables.
 #[test]
 fn serve_refuses_what_it_cannot_run() {
-    let program = Program::install(Path::new(env!("CARGO_BIN_EXE_polder")));
+    let mut program = Program::install(Path::new(env!("CARGO_BIN_EXE_polder")));
     let missing = program.run(&["serve", "--config", "polder.toml"]);
     let text = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(!missing.status.success() && text.contains("run `polder init`"), "{text}");
     std::fs::write(program.directory().join("bad.toml"), "listen = \"0.0.0.0:1\"\nlisten_adress = 1\n").unwrap();
+    program.set("POLDER_ENVIRONMENT", "prod");
     let refused = program.run(&["serve", "--config", "bad.toml"]);
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(text.contains("loopback") && text.contains("unknown setting `listen_adress`"), "{text}");
+    assert!(text.contains("server.tls") && text.contains("unknown setting `listen_adress`"), "{text}");
+    program.unset("POLDER_ENVIRONMENT");
+    program.set("POLDER_API_PUBLIC", " ");
+    let refused = program.run(&["serve", "--config", "polder.toml"]);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{text}");
+    assert!(text.contains("POLDER_ENVIRONMENT") && text.contains("POLDER_API_PUBLIC"), "{text}");
 }
 
 /// A stop finishes the request that was begun, refuses new connections meanwhile, and only then ends.
