@@ -12,6 +12,7 @@ mod licences;
 mod long;
 mod process;
 mod repo;
+mod soak;
 mod source;
 mod summary;
 mod test;
@@ -28,7 +29,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   licences                    checks licences, bans and sources of all dependencies against deny.toml
   conformance [ARGS]          runs the conformance suite alone against the built binary; ARGS go to pytest
   attacks [--release]         runs the SQL attack corpus against the debug or release binary
-  fuzz --queries N --seed S   runs the two-world fuzz for long";
+  fuzz --queries N --seed S   runs the two-world fuzz for long
+  kills|history|faults|hangups [--release] [ARGS]
+                              proof under faults against the debug or release binary; see docs/runbooks/faults.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Some("conformance") => conformance::command(rest),
         Some("attacks") => long::attacks(rest),
         Some("fuzz") => long::fuzz(rest),
+        Some(name @ ("kills" | "history" | "faults" | "hangups")) => soak::command(name, rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

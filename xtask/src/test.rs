@@ -2,9 +2,9 @@
 
 use crate::process::{cargo, run_seen};
 use crate::summary::{Counts, cargo_line};
-use crate::{conformance, repo, tidy, trace};
+use crate::{conformance, repo, soak, tidy, trace};
 
-/// Runs cargo's tests, tidy, trace and the conformance suite; true when nothing failed.
+/// Runs cargo's tests, tidy, trace, the conformance suite and the short proofs under faults; true when nothing failed.
 ///
 /// # Errors
 /// Tools that cannot be started, files that cannot be read.
@@ -17,6 +17,7 @@ pub(crate) fn command() -> Result<bool, String> {
     total.add_check(tidy::command()?);
     total.add_check(trace::command(&[])?);
     total.add(conformance::suite(&repo::target_dir().join("debug/polder"), &[])?);
+    total.add(soak::short(&repo::target_dir().join("debug"))?);
     println!("{total}");
     Ok(total.failed == 0)
 }
