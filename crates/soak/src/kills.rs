@@ -136,7 +136,7 @@ impl Run {
             self.phase(world, plan, left.max(4)).await.map_err(|why| format!("before kill {}: {why}", kills + 1))?;
             kills += 1;
             self.restart(world, plan, kills).await.map_err(|why| format!("after kill {kills}: {why}"))?;
-            if kills % (plan.kills / 10).max(1) == 0 {
+            if kills.is_multiple_of((plan.kills / 10).max(1)) {
                 println!("{kills} of {} kills: {}", plan.kills, self.summary(world)?);
             }
         }
@@ -185,7 +185,7 @@ impl Run {
         if took.as_millis() > plan.restart_ms_max {
             return Err(format!("the first answer took {} ms", took.as_millis()));
         }
-        if kills % TOKEN_EVERY == 0 {
+        if kills.is_multiple_of(TOKEN_EVERY) {
             world.renew().await?;
         }
         let owns = self.writers.iter_mut().map(|writer| &mut writer.own);
