@@ -41,7 +41,8 @@ impl Program {
         let root = directory.path().to_owned();
         let address = free_address(seed)?;
         let config = format!(
-            "listen = \"{address}\"\ndata_dir = \"{0}/data\"\naccess_log = \"{0}/access.log\"\n{settings}",
+            "environment = \"prod\"\napi_public = false\nlisten = \"{address}\"\ndata_dir = \"{0}/data\"\n\
+             access_log = \"{0}/access.log\"\n{settings}",
             root.display()
         );
         std::fs::write(root.join("polder.toml"), config).why("the configuration")?;
