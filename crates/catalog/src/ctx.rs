@@ -7,7 +7,7 @@ use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
     WarehouseRef,
 };
-use polder_store::{Actor, CountedEvent, Decision, Stamp, is_stale};
+use polder_store::{Actor, CountedEvent, Decision, IdempotencyKey, Stamp, is_stale};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -28,6 +28,7 @@ struct Inner {
     request_id: RequestId,
     now: Micros,
     deadline: Instant,
+    keyed: Option<IdempotencyKey>,
 }
 
 impl OpCtx {
@@ -41,7 +42,19 @@ impl OpCtx {
         now: Micros,
         deadline: Instant,
     ) -> Self {
-        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline }))
+        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline, keyed: None }))
+    }
+
+    /// This context for a request that came with an `Idempotency-Key`: its effect is written with its outcome.
+    #[must_use]
+    pub fn keyed(&self, key: IdempotencyKey) -> Self {
+        self.with(self.principal().clone(), Arc::clone(self.snapshot()), Some(key))
+    }
+
+    fn with(&self, principal: Principal, snapshot: Arc<PolicySnapshot>, keyed: Option<IdempotencyKey>) -> Self {
+        let Inner { catalog, request_id, now, deadline, .. } = self.0.as_ref();
+        let (catalog, request_id, now, deadline) = (catalog.clone(), *request_id, *now, *deadline);
+        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline, keyed }))
     }
 
     /// Who asks.
@@ -95,7 +108,7 @@ impl OpCtx {
     /// What the store writes beside every change.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        Stamp { request: self.0.request_id, now: self.0.now }
+        Stamp { request: self.0.request_id, now: self.0.now, keyed: self.0.keyed }
     }
 
     /// Decides, and counts what is to be counted.
@@ -142,7 +155,7 @@ impl OpCtx {
         decision.map_err(|denial| polder_policy::denied(&denial))
     }
 
-    fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
+    pub(crate) fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
         self.catalog().store().count(CountedEvent {
             tenant: Some(self.tenant().clone()),
             at: self.now(),
@@ -187,7 +200,7 @@ impl OpCtx {
         let snapshot = snapshot.ok_or_else(Error::unauthenticated)?;
         let Principal { key, scopes, .. } = self.principal();
         let principal = snapshot.authenticate(key, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
-        Ok(Self::new(self.catalog().clone(), principal, snapshot, self.0.request_id, self.0.now, self.0.deadline))
+        Ok(self.with(principal, snapshot, self.0.keyed))
     }
 
     /// This context, or a fresh one if the policy changed since it was made. Asked for after a row was resolved, it

@@ -11,6 +11,7 @@ mod columns;
 mod commit;
 mod ctx;
 mod faults;
+pub mod idempotency;
 mod ids;
 mod information;
 mod io;

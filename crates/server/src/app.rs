@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use polder_catalog::Catalog;
 use polder_query::Gateway;
 
-use crate::{access_log::AccessLog, auth::Authenticator, config::Limits};
+use crate::{access_log::AccessLog, auth::Authenticator, config::Limits, idempotency::InFlight};
 
 /// The server's parts.
 pub(crate) struct App {
@@ -14,6 +14,7 @@ pub(crate) struct App {
     auth: Authenticator,
     access_log: AccessLog,
     limits: Limits,
+    in_flight: InFlight,
     stopping: AtomicBool,
 }
 
@@ -26,7 +27,15 @@ impl App {
         access_log: AccessLog,
         limits: Limits,
     ) -> Self {
-        Self { catalog, gateway, auth, access_log, limits, stopping: AtomicBool::new(false) }
+        Self {
+            catalog,
+            gateway,
+            auth,
+            access_log,
+            limits,
+            in_flight: InFlight::new(),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// The catalog.
@@ -47,6 +56,11 @@ impl App {
     /// The access log.
     pub(crate) fn access_log(&self) -> &AccessLog {
         &self.access_log
+    }
+
+    /// Keyed requests that run now.
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
     /// Bounds of the process.

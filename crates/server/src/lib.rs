@@ -10,6 +10,7 @@ mod client;
 mod clock;
 pub mod config;
 mod demo;
+mod idempotency;
 mod json;
 pub mod op;
 pub mod posture;

@@ -14,6 +14,7 @@ use polder_policy::AuditClass;
 use polder_store::{Actor, CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Result, Scope, Subject};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 pub use list::*;
 
@@ -23,6 +24,7 @@ use crate::{
     auth::Authenticated,
     call::Call,
     clock::Arrival,
+    idempotency,
     render::{self, Style},
 };
 
@@ -113,28 +115,38 @@ where
     Fut: Future<Output = Result<Response>> + Send,
 {
     let until = call.arrival().at + op.deadline;
-    let ctx = match admit(app, op, &call, until, line).await {
-        Ok(ctx) => ctx,
+    let (ctx, key) = match admit(app, op, &call, until, line).await {
+        Ok(admitted) => admitted,
         Err(error) => {
             call.discard().await;
             return Err(error);
         }
     };
     // A commit runs on its own task and answers `Deadline` itself; this bound is for everything else.
-    let work = handler(ctx, call);
+    let work = async {
+        match key {
+            None => handler(ctx, call).await,
+            Some(key) => idempotency::once(app, op, ctx, call, key, handler).await,
+        }
+    };
     tokio::time::timeout_at(until + DEADLINE_GRACE, work).await.unwrap_or_else(|_| Err(deadline_passed()))
 }
 
 /// Authenticates the caller and looks at what needs no object.
-async fn admit(app: &Arc<App>, op: &'static Op, call: &Call, until: Instant, line: &mut Line<'_>) -> Result<OpCtx> {
+async fn admit(
+    app: &Arc<App>,
+    op: &'static Op,
+    call: &Call,
+    until: Instant,
+    line: &mut Line<'_>,
+) -> Result<(OpCtx, Option<Uuid>)> {
     let arrival = call.arrival();
     // SECURITY: the tenant comes from the credential only; no other header is looked at (A-015, A-091, R26).
     let Authenticated { principal, snapshot } = app.auth().authenticate(call.headers(), op.name, arrival).await?;
     line.identify(&principal);
     let ctx = OpCtx::new(app.catalog().clone(), principal, snapshot, arrival.request_id, arrival.now, until);
     check_scope(op, &ctx)?;
-    refuse_idempotency_key(op, call)?;
-    Ok(ctx)
+    Ok((ctx, idempotency::key(op, call.headers())?))
 }
 
 /// Refuses a credential whose scopes do not reach this door, before any object is looked for (S-030).
@@ -161,14 +173,6 @@ fn check_scope(op: &'static Op, ctx: &OpCtx) -> Result<()> {
         "insufficient_scope",
         "the credential's scopes do not allow this",
     ))
-}
-
-/// `getConfig` gives no `idempotency-key-lifetime`, so no client may send a key; one that does must not believe in it.
-fn refuse_idempotency_key(op: &Op, call: &Call) -> Result<()> {
-    if op.audit == AuditClass::Atomic && call.headers().contains_key("idempotency-key") {
-        return Err(Error::unsupported("unsupported_idempotency_key", "`Idempotency-Key` is not supported yet"));
-    }
-    Ok(())
 }
 
 fn deadline_passed() -> Error {

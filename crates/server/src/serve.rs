@@ -183,7 +183,7 @@ async fn open(config: &Config) -> Result<Catalog> {
 async fn bootstrap(store: &Store, tenant: &str, admin: &str) -> Result<Option<Secret>> {
     let tenant: TenantId = tenant.parse()?;
     let Arrival { request_id, now, .. } = Arrival::now();
-    let founded = store.bootstrap(&tenant, admin, &Stamp { request: request_id, now }).await?;
+    let founded = store.bootstrap(&tenant, admin, &Stamp::new(request_id, now)).await?;
     Ok(founded.map(|founded| Secret::new([founded.key.key.id.as_str(), ":", founded.key.secret.expose()].concat())))
 }
 

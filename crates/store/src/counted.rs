@@ -137,7 +137,7 @@ impl Store {
         }
     }
 
-    /// Writes what was counted. Call every 10 s; `close` does it once more.
+    /// Writes what was counted, and deletes some of what has expired. Call every 10 s; `close` does it once more.
     ///
     /// # Errors
     /// `Unavailable` if the database is; what was not written stays counted.
@@ -151,7 +151,8 @@ impl Store {
         // A task of its own: a caller that gives up must not take counts with it.
         let flush = self.flushes().spawn(async move {
             let tallied = store.write_tallies(tallies).await;
-            store.write_used_keys(used_keys, now).await.and(tallied)
+            let noted = store.write_used_keys(used_keys, now).await.and(tallied);
+            store.sweep_outcomes(now).await.and(noted)
         });
         flush.await.map_err(polder_types::Error::internal)?
     }

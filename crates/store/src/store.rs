@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use crate::{
-    RootKey, SigningKey,
+    IdempotencyKey, RootKey, SigningKey,
     cache::Caches,
     counted::Counted,
     db::{Db, Session, failure, sql},
@@ -44,6 +44,16 @@ pub struct Stamp {
     pub request: RequestId,
     /// Now.
     pub now: Micros,
+    /// The key of a request that must have one outcome, however often it comes.
+    pub keyed: Option<IdempotencyKey>,
+}
+
+impl Stamp {
+    /// A request without an `Idempotency-Key`.
+    #[must_use]
+    pub fn new(request: RequestId, now: Micros) -> Self {
+        Self { request, now, keyed: None }
+    }
 }
 
 /// What a store is opened with.

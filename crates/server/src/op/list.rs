@@ -37,6 +37,7 @@ ops! {
     TABLE_EXISTS = Op::iceberg("table_exists", Counted);
     UPDATE_TABLE = Op::iceberg("update_table", Atomic).body(METADATA_BYTES_MAX).seconds(60);
     DROP_TABLE = Op::iceberg("drop_table", Atomic);
+    COMMIT_TRANSACTION = Op::iceberg("commit_transaction", Atomic).body(METADATA_BYTES_MAX).seconds(60);
     RENAME_TABLE = Op::iceberg("rename_table", Atomic);
 
     QUERY = Op::gateway("query", Scope::Query, Strict).body(QUERY_BYTES_MAX).seconds(60);

@@ -1,9 +1,11 @@
 //! The Iceberg REST door: handlers named after the specification's operations.
 
+pub(crate) mod again;
 pub(crate) mod config;
 pub(crate) mod namespaces;
 mod paging;
 pub(crate) mod tables;
+pub(crate) mod transactions;
 
 use polder_catalog::OpCtx;
 use polder_policy::actions;

@@ -12,3 +12,4 @@ mod limits;
 mod program;
 mod routes;
 mod tls;
+mod traces;

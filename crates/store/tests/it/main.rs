@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod budgets;
 mod concurrency;
+mod idempotency;
 mod isolation;
 mod locations;
 mod pages;

@@ -22,7 +22,7 @@ impl Fixture {
         let arrival = Arrival::now();
         let options = StoreOptions::new(directory.path().join("polder.db"), root_key);
         let store = Store::open(options, arrival.now).await.unwrap();
-        let stamp = Stamp { request: arrival.request_id, now: arrival.now };
+        let stamp = Stamp::new(arrival.request_id, arrival.now);
         let founded = store.bootstrap(&"operator".parse().unwrap(), "root", &stamp).await.unwrap().unwrap();
         let snapshot = store.policy_snapshot(&founded.tenant).await.unwrap().unwrap();
         let principal = PolicySnapshot::authenticate(&snapshot, &founded.key.key.id, None, arrival.now).unwrap();

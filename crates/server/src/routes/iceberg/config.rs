@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use axum::response::Response;
 use http::StatusCode;
-use polder_catalog::OpCtx;
+use polder_catalog::{OpCtx, idempotency::KEY_LIFETIME_SECONDS};
 use polder_policy::actions;
 use polder_types::{Error, Result, Subject, WarehouseName};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use crate::{call::Call, render, router};
 /// What the router serves, in the specification's words.
 static ENDPOINTS: LazyLock<Vec<String>> =
     LazyLock::new(|| router::routes().iter().filter_map(crate::routing::Route::endpoint).collect());
+
+/// How long a client may use an `Idempotency-Key` again, as an ISO 8601 duration.
+static LIFETIME: LazyLock<String> = LazyLock::new(|| format!("PT{}M", KEY_LIFETIME_SECONDS / 60));
 
 #[derive(Deserialize)]
 struct Query {
@@ -27,6 +30,8 @@ struct CatalogConfig {
     defaults: Empty,
     overrides: Overrides,
     endpoints: &'static [String],
+    #[serde(rename = "idempotency-key-lifetime")]
+    idempotency_key_lifetime: &'static str,
 }
 
 #[derive(Serialize)]
@@ -49,6 +54,11 @@ pub(crate) async fn get_config(ctx: OpCtx, call: Call) -> Result<Response> {
             name
         }
     };
-    let config = CatalogConfig { defaults: Empty {}, overrides: Overrides { prefix }, endpoints: &ENDPOINTS };
+    let config = CatalogConfig {
+        defaults: Empty {},
+        overrides: Overrides { prefix },
+        endpoints: &ENDPOINTS,
+        idempotency_key_lifetime: &LIFETIME,
+    };
     render::json(StatusCode::OK, &config)
 }
