@@ -61,13 +61,14 @@ impl Replay {
     async fn line(&mut self, line: &Line, at: &str) {
         let body = line.body.clone().map(|body| self.mapped(line, body));
         let mut query = line.query.clone().unwrap_or_default();
+        let mut key = line.idempotency_key.as_deref();
         if query.eq_ignore_ascii_case("purgeRequested=true") {
-            // Purging is not served yet: it is said so, and the table is dropped without.
-            drop(self.send(line, &query, None).await.expect(400));
+            // Purging is not served yet: it is said so, and the table is dropped without, which is another request.
+            drop(self.send(line, &query, key.take(), None).await.expect(400));
             self.purges += 1;
             query = "purgeRequested=false".to_owned();
         }
-        let answer = self.send(line, &query, body.as_ref()).await;
+        let answer = self.send(line, &query, key, body.as_ref()).await;
         self.sent += 1;
         let wanted = self.wanted(line);
         assert_eq!(answer.status, wanted, "{at}: {}", answer.text());
@@ -85,7 +86,7 @@ impl Replay {
         }
     }
 
-    async fn send(&self, line: &Line, query: &str, body: Option<&Value>) -> Answer {
+    async fn send(&self, line: &Line, query: &str, key: Option<&str>, body: Option<&Value>) -> Answer {
         let mut path =
             line.path.replacen("/v1/wh/", "/iceberg/v1/lake/", 1).replacen("/v1/config", "/iceberg/v1/config", 1);
         if let Some(unprefixed) = path.strip_prefix("/v1/") {
@@ -94,7 +95,6 @@ impl Replay {
         if !query.is_empty() {
             path = format!("{path}?{}", query.replace("warehouse=wh", "warehouse=lake"));
         }
-        let key = line.idempotency_key.as_deref();
         let mut headers: Vec<(&str, &str)> = key.iter().map(|key| ("idempotency-key", *key)).collect();
         headers.push(("content-type", "application/json"));
         let method: Method = line.method.parse().unwrap();

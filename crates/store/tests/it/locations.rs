@@ -33,7 +33,7 @@ proptest! {
                         assert_eq!(row.location, location);
                         model.push(location);
                         if index % 3 == 0 {
-                            acme.drop_table(&row.table).await.unwrap();
+                            acme.drop(&row.table).await.unwrap();
                         }
                     }
                     Err(error) => {
