@@ -6,7 +6,7 @@ use polder_store::Store;
 use polder_types::{Error, Location, Result};
 use tokio_util::task::TaskTracker;
 
-use crate::{cache::MetadataCache, faults::Faults, io::FileIo, locks::CommitLocks};
+use crate::{cache::MetadataCache, faults::Faults, io::FileIo, locks::CommitLocks, storage::Storage};
 
 /// How much memory the metadata cache may take, unless said otherwise.
 pub const METADATA_CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
@@ -18,11 +18,13 @@ pub struct CatalogOptions {
     pub managed_base: Option<Location>,
     /// Bound of the metadata cache, in bytes.
     pub metadata_cache_bytes: u64,
+    /// The object stores that it may use.
+    pub storage: Storage,
 }
 
 impl Default for CatalogOptions {
     fn default() -> Self {
-        Self { managed_base: None, metadata_cache_bytes: METADATA_CACHE_BYTES_DEFAULT }
+        Self { managed_base: None, metadata_cache_bytes: METADATA_CACHE_BYTES_DEFAULT, storage: Storage::default() }
     }
 }
 
@@ -38,7 +40,6 @@ struct Inner {
     locks: CommitLocks,
     tasks: TaskTracker,
     faults: Faults,
-    client_config: Arc<BTreeMap<String, String>>,
 }
 
 impl Catalog {
@@ -46,7 +47,7 @@ impl Catalog {
     #[must_use]
     pub fn new(store: Store, options: CatalogOptions) -> Self {
         let (tasks, faults) = (TaskTracker::new(), Faults::default());
-        let files = FileIo::new(tasks.clone(), faults.clone());
+        let files = FileIo::new(tasks.clone(), faults.clone(), options.storage);
         Self(Arc::new(Inner {
             store,
             managed_base: options.managed_base,
@@ -55,8 +56,6 @@ impl Catalog {
             locks: CommitLocks::new(),
             tasks,
             faults,
-            // File warehouses need no FileIO settings; those of cloud warehouses come with them.
-            client_config: Arc::default(),
         }))
     }
 
@@ -99,9 +98,10 @@ impl Catalog {
         self.0.tasks.len()
     }
 
-    /// The `config` of a loaded table: the same for every principal.
-    pub(crate) fn client_config(&self) -> Arc<BTreeMap<String, String>> {
-        Arc::clone(&self.0.client_config)
+    /// What a client must know to reach files at a location: the same for every principal, never a key (R11).
+    #[must_use]
+    pub fn client_config(&self, location: &Location) -> Arc<BTreeMap<String, String>> {
+        self.files().storage().client_config(location)
     }
 
     /// Runs a mutation on its own task to its end, whatever becomes of the caller (F7), and waits for it until

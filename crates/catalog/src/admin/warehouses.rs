@@ -1,4 +1,5 @@
-//! Warehouses: managed ones below the server's base, or `file` ones with a root of their own.
+//! Warehouses: managed ones below the server's base, or such with a root of their own: in the local file system, or
+//! where the operator allows the tenant to use a bucket.
 
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ async fn root(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Location> {
     }
 }
 
-/// Checks a location that a tenant brings: a real path, away from the managed base.
+/// Checks a location that a tenant brings: of one name only, allowed to it, away from the managed base.
 // SECURITY: roots are told apart by their text, so a directory must have one name only: `/proc/self/root/…` or a
 // symbolic link would lead one tenant into another's warehouse. In the managed base the places of all tenants lie,
 // those of warehouses to come too, and an answer from there would tell which tenants exist.
@@ -66,6 +67,10 @@ async fn brought(ctx: &OpCtx, text: &str) -> Result<Location> {
     let refused = |why: &'static str| Err(Error::invalid("location_not_allowed", why).about(Subject::Warehouse));
     let location = writable(text)?;
     let files = ctx.catalog().files();
+    // SECURITY: one answer for a bucket that is not ours, another tenant's, the operator's own and a misspelt one.
+    if location.scheme() == "s3" && !files.storage().allows(ctx.tenant(), &location) {
+        return refused("the operator has not allowed this tenant to use the location");
+    }
     if files.real(&location).await? != location {
         return refused("the location leads through a symbolic link; name its real path");
     }
@@ -80,15 +85,15 @@ async fn brought(ctx: &OpCtx, text: &str) -> Result<Location> {
 /// Parses a root that this build can write, and that is not a whole file system or bucket (R10).
 fn writable(text: &str) -> Result<Location> {
     let location = Location::parse(text)?;
-    if location.scheme() != "file" {
+    if !matches!(location.scheme(), "file" | "s3") {
         return Err(Error::unsupported(
             "unsupported_scheme",
-            format!("warehouses at `{}:` are not supported yet; use `file:`", location.scheme()),
+            format!("warehouses at `{}:` are not supported yet; use `s3:` or `file:`", location.scheme()),
         )
         .about(Subject::Warehouse));
     }
     if location.segments().is_empty() {
-        return Err(Error::invalid("location_not_allowed", "a whole file system cannot be a warehouse")
+        return Err(Error::invalid("location_not_allowed", "a whole file system or bucket cannot be a warehouse")
             .about(Subject::Warehouse));
     }
     Ok(location)
