@@ -85,11 +85,19 @@ impl Bucket {
         Self(Arc::new(Inner { name: name.to_owned(), store, create_only: OnceCell::new() }))
     }
 
-    /// Finds out, once, whether the store can be written below `directory` and honours create-only writes there.
+    /// Finds out whether the store can be written below `directory`, and how.
     ///
     /// # Errors
     /// `Unavailable` if it cannot be written now.
-    pub(crate) async fn probe(&self, directory: &Location) -> Result<bool> {
+    pub(crate) async fn check(&self, directory: &Location) -> Result<()> {
+        let honoured = self.probe_now(directory).await?;
+        // Known already from another directory: the same store, the same answer.
+        drop(self.0.create_only.set(honoured));
+        Ok(())
+    }
+
+    /// Whether the store honours create-only writes; found out once.
+    async fn probe(&self, directory: &Location) -> Result<bool> {
         self.0.create_only.get_or_try_init(|| self.probe_now(directory)).await.copied()
     }
 

@@ -78,11 +78,15 @@ impl FileIo {
         self.run(move |writer| writer.make_directory(&root, &place)).await
     }
 
-    /// Makes the root of a warehouse; see [`LocalWriter::make_root`]. Of a bucket it is found out, once, that it can
-    /// be written and how.
+    /// Finds out that the bucket of a warehouse's root can be written there, and how. Directories are made later.
+    pub(crate) async fn check_bucket(&self, root: &Location) -> Result<()> {
+        if is_local(root) { Ok(()) } else { self.storage.bucket(root)?.check(root).await }
+    }
+
+    /// Makes the root of a warehouse; see [`LocalWriter::make_root`]. Object stores have no directories.
     pub(crate) async fn make_root(&self, root: &Location) -> Result<()> {
         if !is_local(root) {
-            return self.storage.bucket(root)?.probe(root).await.map(drop);
+            return Ok(());
         }
         let root = root.clone();
         self.run(move |writer| writer.make_root(&root)).await

@@ -22,9 +22,10 @@ pub struct WarehouseRequest {
     pub default: bool,
 }
 
-/// Makes a warehouse and its directory.
+/// Makes a warehouse, and its directory or the proof that its bucket can be written.
 ///
 /// # Errors
+/// `Unavailable` if a bucket cannot be written now: nothing was made;
 /// `AlreadyExists`; `Invalid` if a root is refused or overlaps another warehouse's, of whatever tenant;
 /// `Unsupported` for a store that this build does not write.
 pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<WarehouseRow>> {
@@ -37,6 +38,10 @@ pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<Wareh
         let root = root(&ctx, request).await?;
         let new = NewWarehouse { name: request.name.clone(), root, allowed_locations, default: request.default };
         let roots: Vec<Location> = [&new.root].into_iter().chain(&new.allowed_locations).cloned().collect();
+        for root in &roots {
+            // Before the row: a bucket that cannot be written becomes no warehouse.
+            ctx.catalog().files().check_bucket(root).await?;
+        }
         let row = ctx.catalog().store().create_warehouse(&permit, new, &ctx.stamp()).await?;
         for root in &roots {
             // After the row, so that only a root that was found disjoint from all others is made. If the disk
