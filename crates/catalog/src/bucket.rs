@@ -105,17 +105,15 @@ impl Bucket {
         let key = key(&directory.join(&format!(".polder-probe-{}", fresh_uuid().simple()))?)?;
         let create = |bytes: &'static [u8]| self.0.store.put_opts(&key, bytes.into(), PutMode::Create.into());
         let [first, second] = PROBES;
-        let honoured = match create(first).await {
-            Ok(_) => match create(second).await {
-                Err(StoreError::AlreadyExists { .. }) => true,
-                Ok(_) => false,
-                Err(error) => return Err(unwritable(error)),
-            },
-            // A store that does not know the condition at all; one that is down fails here too.
-            Err(_) => {
-                self.0.store.put(&key, first.into()).await.map_err(unwritable)?;
-                false
-            }
+        let created = create(first).await.is_ok();
+        if !created {
+            // A store that does not know the condition at all takes this; one that is down fails here too.
+            self.0.store.put(&key, first.into()).await.map_err(unwritable)?;
+        }
+        let honoured = match create(second).await {
+            Err(StoreError::AlreadyExists { .. }) => true,
+            Err(error) if created => return Err(unwritable(error)),
+            Ok(_) | Err(_) => false,
         };
         if let Err(error) = self.0.store.delete(&key).await {
             tracing::warn!(bucket = self.0.name, error = %error, "the probe of a bucket stays behind");

@@ -20,11 +20,18 @@ pub struct CatalogOptions {
     pub metadata_cache_bytes: u64,
     /// The object stores that it may use.
     pub storage: Storage,
+    /// True if tenants may bring directories of the local file system as warehouses: in development only.
+    pub tenants_bring_directories: bool,
 }
 
 impl Default for CatalogOptions {
     fn default() -> Self {
-        Self { managed_base: None, metadata_cache_bytes: METADATA_CACHE_BYTES_DEFAULT, storage: Storage::default() }
+        Self {
+            managed_base: None,
+            metadata_cache_bytes: METADATA_CACHE_BYTES_DEFAULT,
+            storage: Storage::default(),
+            tenants_bring_directories: false,
+        }
     }
 }
 
@@ -35,6 +42,7 @@ pub struct Catalog(Arc<Inner>);
 struct Inner {
     store: Store,
     managed_base: Option<Location>,
+    tenants_bring_directories: bool,
     metadata: MetadataCache,
     files: FileIo,
     locks: CommitLocks,
@@ -51,6 +59,7 @@ impl Catalog {
         Self(Arc::new(Inner {
             store,
             managed_base: options.managed_base,
+            tenants_bring_directories: options.tenants_bring_directories,
             metadata: MetadataCache::new(options.metadata_cache_bytes, files.clone()),
             files,
             locks: CommitLocks::new(),
@@ -74,6 +83,11 @@ impl Catalog {
     /// Where managed warehouses live.
     pub(crate) fn managed_base(&self) -> Option<&Location> {
         self.0.managed_base.as_ref()
+    }
+
+    /// True if tenants may bring directories of the local file system.
+    pub(crate) fn tenants_bring_directories(&self) -> bool {
+        self.0.tenants_bring_directories
     }
 
     pub(crate) fn metadata(&self) -> &MetadataCache {

@@ -73,17 +73,6 @@ impl Storage {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// One bucket over any store, with these places allowed.
-    #[cfg(test)]
-    pub(crate) fn over(name: &str, store: Arc<dyn ObjectStore>, tenants: &[(&str, &str)]) -> Self {
-        let mut inner = Inner::default();
-        inner.reach(name, store, BTreeMap::new()).unwrap();
-        for (tenant, place) in tenants {
-            inner.allow(&tenant.parse().unwrap(), Location::parse(place).unwrap()).unwrap();
-        }
-        Self(Arc::new(inner))
-    }
-
     /// True if a profile names the location's bucket.
     #[must_use]
     pub fn reaches(&self, place: &Location) -> bool {

@@ -173,6 +173,7 @@ async fn open(config: &Config) -> Result<Catalog> {
         managed_base: Some(managed_base(config, &data_dir)?),
         metadata_cache_bytes: config.limits.metadata_cache_bytes_max,
         storage: config.storage.storage()?,
+        tenants_bring_directories: config.posture.lets_tenants_bring_directories(),
     };
     Ok(Catalog::new(store, options))
 }

@@ -72,8 +72,13 @@ async fn brought(ctx: &OpCtx, text: &str) -> Result<Location> {
     let refused = |why: &'static str| Err(Error::invalid("location_not_allowed", why).about(Subject::Warehouse));
     let location = writable(text)?;
     let files = ctx.catalog().files();
-    // SECURITY: one answer for a bucket that is not ours, another tenant's, the operator's own and a misspelt one.
-    if location.scheme() == "s3" && !files.storage().allows(ctx.tenant(), &location) {
+    // SECURITY: one answer for a bucket that is not ours, another tenant's, the operator's own and a misspelt one, and
+    // for a directory where the host's files are nobody's to name.
+    let allowed = match location.scheme() {
+        "s3" => files.storage().allows(ctx.tenant(), &location),
+        _ => ctx.catalog().tenants_bring_directories(),
+    };
+    if !allowed {
         return refused("the operator has not allowed this tenant to use the location");
     }
     if files.real(&location).await? != location {

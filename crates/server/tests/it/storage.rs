@@ -1,10 +1,8 @@
 //! Warehouses in S3: through the doors, against a real store. Skipped, and said so, where there is none.
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering::SeqCst},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
+use polder_server::posture::Posture;
 use polder_testkit::{Answer, Fault, FaultProxy, OPEN, RESTRICTED, S3, SCHEMA, TestServer, World};
 use serde_json::{Value, json};
 
@@ -208,7 +206,24 @@ async fn faults_of_the_store_are_answered_by_what_happened() {
     assert!(answer.header("retry-after").is_some());
     proxy.set(Fault::None);
     drop(set(&world, "step", "4").await.expect(200));
-    let restricted =
-        tokio::time::timeout(Duration::from_secs(30), world.analyst.get(&format!("{TABLES}/{RESTRICTED}")));
-    drop(restricted.await.unwrap().expect(403));
+    drop(world.analyst.get(&format!("{TABLES}/{RESTRICTED}")).await.expect(403));
+}
+
+/// outside development no tenant names a directory of the host, and no bucket that nobody has allowed; managed
+/// warehouses work there as ever.
+#[tokio::test]
+async fn a_directory_of_the_host_is_brought_in_development_only() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let root = format!("file://{}/mine", directory.path().canonicalize().unwrap().display());
+    for (posture, status) in [(Posture::Dev, 201), (Posture::Private, 400), (Posture::Public, 400)] {
+        let server = TestServer::start_with(|config| config.posture = posture).await;
+        let operator = server.operator();
+        drop(operator.post(WAREHOUSES, &json!({"name": "managed"})).await.expect(201));
+        let answer = operator.post(WAREHOUSES, &json!({"name": "mine", "root": root})).await.expect(status);
+        let bucket = operator.post(WAREHOUSES, &json!({"name": "cloud", "root": "s3://lake/x"})).await.expect(400);
+        assert_eq!(bucket.error("code"), "location_not_allowed");
+        if status == 400 {
+            assert_eq!(answer.error("message"), bucket.error("message"));
+        }
+    }
 }
