@@ -10,8 +10,15 @@ use crate::{conformance, repo, soak, tidy, trace};
 /// Tools that cannot be started, files that cannot be read.
 pub(crate) fn command() -> Result<bool, String> {
     let mut total = Counts::default();
-    let built = cargo_tests(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
-    total.add(built);
+    let mut tests = cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    match conformance::object_store() {
+        Ok(weed) => drop(tests.env("WEED_BIN", weed)),
+        Err(why) => {
+            println!("SKIPPED the tests of S3: {why}");
+            total.add(Counts { skipped: 1, ..Counts::default() });
+        }
+    }
+    total.add(counted(tests)?);
     // The policy kernel proves with documentation tests that nobody else can make a permit.
     total.add(cargo_tests(&["test", "--workspace", "--doc"])?);
     total.add_check(tidy::command()?);
@@ -27,8 +34,12 @@ pub(crate) fn command() -> Result<bool, String> {
 /// # Errors
 /// Cargo cannot be started.
 pub(crate) fn cargo_tests(args: &[&str]) -> Result<Counts, String> {
+    counted(cargo(args))
+}
+
+fn counted(command: std::process::Command) -> Result<Counts, String> {
     let mut counts = Counts::default();
-    let succeeded = run_seen(cargo(args), |line| {
+    let succeeded = run_seen(command, |line| {
         if let Some(found) = cargo_line(line) {
             counts.add(found);
         }

@@ -51,7 +51,8 @@ impl World {
         let tenant: TenantId = "acme".parse().unwrap();
         let founded = store.bootstrap(&tenant, "root", &stamp).await.unwrap().unwrap();
         let base = Location::parse(&format!("file://{}/base", directory.path().display())).unwrap();
-        let options = CatalogOptions { managed_base: Some(base), ..CatalogOptions::default() };
+        let options =
+            CatalogOptions { managed_base: Some(base), tenants_bring_directories: true, ..CatalogOptions::default() };
         let catalog = Catalog::new(store, options);
         let lake: WarehouseName = "lake".parse().unwrap();
         let world = Self { directory, catalog, admin_key: founded.key.key.id.clone(), lake };

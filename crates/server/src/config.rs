@@ -4,6 +4,7 @@
 mod limits;
 mod listener;
 mod read;
+mod storage;
 
 use std::{
     net::SocketAddr,
@@ -14,6 +15,8 @@ use polder_types::{Error, Result};
 
 pub use limits::Limits;
 pub use listener::{Listener, Tls};
+pub use polder_catalog::S3Profile;
+pub use storage::StorageSettings;
 
 use crate::{
     access_log::Target,
@@ -34,7 +37,7 @@ pub struct Config {
     pub posture: Posture,
     /// Where the doors are.
     pub listener: Listener,
-    /// Where the database and managed warehouses are kept.
+    /// Where the database is kept, and managed warehouses unless `storage` says otherwise.
     pub data_dir: PathBuf,
     /// The file of the root key, mode 0600.
     pub root_key_file: PathBuf,
@@ -42,6 +45,8 @@ pub struct Config {
     pub access_log: Target,
     /// Bounds.
     pub limits: Limits,
+    /// Where warehouses are kept.
+    pub storage: StorageSettings,
 }
 
 impl Config {
@@ -56,6 +61,7 @@ impl Config {
             root_key_file: data.join("root.key"),
             access_log: Target::File(data.join("access.log")),
             limits: Limits::default(),
+            storage: StorageSettings::default(),
         }
     }
 
@@ -89,10 +95,11 @@ impl Config {
             path => Target::File(path.into()),
         });
         let limits = Limits::read(&mut reader);
+        let storage = StorageSettings::read(&mut reader);
         let mut errors = reader.finish();
         // Without a posture nothing runs: its errors are in the list already.
         let Some(posture) = posture else { return Err(errors) };
-        let config = Self { posture, listener, data_dir, root_key_file, access_log, limits };
+        let config = Self { posture, listener, data_dir, root_key_file, access_log, limits, storage };
         errors.extend(config.contradictions());
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }

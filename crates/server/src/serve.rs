@@ -169,15 +169,22 @@ async fn open(config: &Config) -> Result<Catalog> {
     })?;
     let root_key = RootKey::load(&config.root_key_file)?;
     let store = Store::open(StoreOptions::new(data_dir.join(DATABASE), root_key), Arrival::now().now).await?;
-    let base = data_dir.join(WAREHOUSES);
-    let managed_base = Location::parse(&format!("file://{}", base.display())).map_err(|_| {
-        Error::invalid("data_dir", format!("`{}` holds a character that locations cannot hold", data_dir.display()))
-    })?;
     let options = CatalogOptions {
-        managed_base: Some(managed_base),
+        managed_base: Some(managed_base(config, &data_dir)?),
         metadata_cache_bytes: config.limits.metadata_cache_bytes_max,
+        storage: config.storage.storage()?,
+        tenants_bring_directories: config.posture.lets_tenants_bring_directories(),
     };
     Ok(Catalog::new(store, options))
+}
+
+fn managed_base(config: &Config, data_dir: &Path) -> Result<Location> {
+    if let Some(base) = &config.storage.managed_base {
+        return Ok(base.clone());
+    }
+    Location::parse(&format!("file://{}", data_dir.join(WAREHOUSES).display())).map_err(|_| {
+        Error::invalid("data_dir", format!("`{}` holds a character that locations cannot hold", data_dir.display()))
+    })
 }
 
 async fn bootstrap(store: &Store, tenant: &str, admin: &str) -> Result<Option<Secret>> {

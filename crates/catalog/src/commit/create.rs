@@ -62,7 +62,7 @@ pub async fn create(
             metadata_location: None,
             metadata: Bytes::from(doc.to_bytes()),
             etag: None,
-            config: ctx.catalog().client_config(),
+            config: ctx.catalog().client_config(&location),
             table_uuid,
         });
     }

@@ -11,5 +11,6 @@ mod iceberg;
 mod limits;
 mod program;
 mod routes;
+mod storage;
 mod tls;
 mod traces;
