@@ -78,11 +78,11 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
-/// Makes a table whose metadata is about 20 KB: 60 columns, 20 snapshots. Returns its location.
+/// Makes a table whose metadata is about 20 KB: 90 columns, 30 snapshots. Returns its location.
 pub(crate) fn table_of_20_kb(caller: &mut Caller, name: &str) -> Result<String> {
-    let created = caller.json("POST", &tables_path(NAMESPACE), Some(&creation(name, 60)))?;
+    let created = caller.json("POST", &tables_path(NAMESPACE), Some(&creation(name, 90)))?;
     let location = subject::text(&created, "/metadata/location")?;
-    let updates: Vec<Value> = (1..=20).flat_map(|n| added(&location, n, now_ms())).collect();
+    let updates: Vec<Value> = (1..=30).flat_map(|n| added(&location, n, now_ms())).collect();
     let commit = json!({"requirements": [], "updates": updates});
     caller.json("POST", &table_path(NAMESPACE, name), Some(&commit))?;
     Ok(location)
