@@ -125,7 +125,8 @@ impl Installation {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.polder);
         command.args(args).current_dir(self.directory.path()).stdin(Stdio::null());
-        environment(&mut command);
+        // Authentication is on wherever it runs; nothing else of our own environment comes along.
+        command.env_clear().env("POLDER_ENVIRONMENT", "dev").env("POLDER_API_PUBLIC", "false");
         command
     }
 
@@ -153,11 +154,6 @@ impl Installation {
         caller.json("PUT", "/api/v1/admin/roles/engineer/principals/engineer", Some(&json!({})))?;
         Ok(Lake { engineer: text(&key, "/credential")? })
     }
-}
-
-/// What the program finds in its environment: nothing of ours, and the two variables that say where it runs.
-pub(crate) fn environment(command: &mut Command) {
-    command.env_clear();
 }
 
 /// A string in an answer.
