@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_head_is_found_when_it_is_whole() {
         assert!(head(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n").is_none());
-        assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap().unwrap(), (40, 5, 200));
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").unwrap().unwrap(), (38, 5, 200));
         assert_eq!(head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap(), (27, 0, 204));
         assert!(head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap().is_err());
     }
