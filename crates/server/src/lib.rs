@@ -11,6 +11,7 @@ mod clock;
 pub mod config;
 mod demo;
 mod json;
+mod metrics;
 pub mod op;
 pub mod posture;
 mod program;
