@@ -116,10 +116,14 @@ impl PolicySnapshot {
         }
         let mut by_subject: HashMap<String, Option<PrincipalId>> = HashMap::new();
         for principal in &parts.principals {
-            if let Some(Attribute::Text(subject)) = principal.attributes.get(EXTERNAL_SUBJECT) {
-                // SECURITY: a subject that two principals claim is nobody's.
-                by_subject.entry(subject.clone()).and_modify(|id| *id = None).or_insert(Some(principal.id));
-            }
+            let subject = match principal.attributes.get(EXTERNAL_SUBJECT) {
+                Some(Attribute::Text(subject)) => subject.clone(),
+                // Written as a number, since some issuers number their users.
+                Some(Attribute::Int(number)) => number.to_string(),
+                _ => continue,
+            };
+            // SECURITY: a subject that two principals claim is nobody's.
+            by_subject.entry(subject).and_modify(|id| *id = None).or_insert(Some(principal.id));
         }
         Self {
             by_subject,
