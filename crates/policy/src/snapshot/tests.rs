@@ -58,8 +58,9 @@ fn an_assertion_means_one_existing_principal() {
     };
     let (subject, debug) = (assertion(Who::Subject("idp|1".to_owned())), assertion(Who::Debug));
     let mut parts = parts();
-    let admit =
-        |parts: &SnapshotParts, credential| PolicySnapshot::new(parts.clone()).admit(credential, None, Micros(0));
+    let admit = |parts: &SnapshotParts, credential: &CredentialId| {
+        PolicySnapshot::new(parts.clone()).admit(credential, None, Micros(0))
+    };
     assert!(admit(&parts, &subject).is_none() && admit(&parts, &debug).is_none(), "a name alone is no subject");
     parts.principals[0].attributes = with(&[(EXTERNAL_SUBJECT, "idp|1")]);
     let ann = admit(&parts, &subject).unwrap();
