@@ -7,7 +7,7 @@ use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
     WarehouseRef,
 };
-use polder_store::{Actor, CountedEvent, Decision, IdempotencyKey, Stamp, is_stale};
+use polder_store::{Actor, CountedEvent, Decision, IdempotencyKey, Stamp, WarehouseRow, is_stale};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -190,17 +190,29 @@ impl OpCtx {
         Err(polder_policy::denied(&Denial { reason: DenialReason::Scope, action, subject, object }))
     }
 
-    /// Takes the newest policy and authenticates the caller's key again: roles, attributes and the key itself may
+    /// Takes the newest policy and authenticates the caller again: roles, attributes and the key itself may
     /// have changed.
     ///
     /// # Errors
-    /// `Unauthenticated` if the key is not valid any more; the store's own.
+    /// `Unauthenticated` if the credential is not valid any more; the store's own.
     pub async fn refresh(&self) -> Result<Self> {
         let snapshot = self.catalog().store().policy_snapshot(self.tenant()).await?;
         let snapshot = snapshot.ok_or_else(Error::unauthenticated)?;
-        let Principal { key, scopes, .. } = self.principal();
-        let principal = snapshot.authenticate(key, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
+        let Principal { credential, scopes, .. } = self.principal();
+        let principal = snapshot.admit(credential, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
         Ok(self.with(principal, snapshot, self.0.keyed))
+    }
+
+    /// The warehouse that is meant where none is named: the credential's own, else the tenant's default or only one.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn default_warehouse(&self) -> Result<Option<Arc<WarehouseRow>>> {
+        let store = self.catalog().store();
+        match self.principal().workspace() {
+            Some(workspace) => store.resolve_warehouse(self.tenant(), workspace).await,
+            None => store.default_warehouse(self.tenant()).await,
+        }
     }
 
     /// This context, or a fresh one if the policy changed since it was made. Asked for after a row was resolved, it

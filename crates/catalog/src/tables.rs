@@ -167,7 +167,7 @@ pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &T
     let store = ctx.catalog().store();
     let warehouse = match warehouse {
         Some(name) => store.resolve_warehouse(ctx.tenant(), name).await?,
-        None => store.default_warehouse(ctx.tenant()).await?,
+        None => ctx.default_warehouse().await?,
     };
     let warehouse = warehouse.ok_or_else(absent)?;
     let row = store.resolve_table(&warehouse.warehouse, ident).await?.ok_or_else(absent)?;

@@ -130,6 +130,11 @@ impl AccessLog {
         }
     }
 
+    /// How many lines were dropped so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Writes what waits and joins the writer; lines after this are dropped. Blocks.
     pub(crate) fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();

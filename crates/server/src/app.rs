@@ -1,11 +1,21 @@
 //! What every request works with: one catalog, one gateway, one authenticator, one access log.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use polder_catalog::Catalog;
 use polder_query::Gateway;
 
-use crate::{access_log::AccessLog, auth::Authenticator, config::Limits, idempotency::InFlight};
+use crate::{
+    access_log::AccessLog,
+    auth::Authenticator,
+    config::Limits,
+    idempotency::InFlight,
+    metrics::{Figures, Metrics},
+    posture::Posture,
+};
 
 /// The server's parts.
 pub(crate) struct App {
@@ -13,6 +23,8 @@ pub(crate) struct App {
     gateway: Gateway,
     auth: Authenticator,
     access_log: AccessLog,
+    metrics: Arc<Metrics>,
+    posture: Posture,
     limits: Limits,
     in_flight: InFlight,
     stopping: AtomicBool,
@@ -25,13 +37,16 @@ impl App {
         gateway: Gateway,
         auth: Authenticator,
         access_log: AccessLog,
-        limits: Limits,
+        metrics: Arc<Metrics>,
+        (posture, limits): (Posture, Limits),
     ) -> Self {
         Self {
             catalog,
             gateway,
             auth,
             access_log,
+            metrics,
+            posture,
             limits,
             in_flight: InFlight::new(),
             stopping: AtomicBool::new(false),
@@ -61,6 +76,28 @@ impl App {
     /// Keyed requests that run now.
     pub(crate) fn in_flight(&self) -> &InFlight {
         &self.in_flight
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What its parts count themselves.
+    pub(crate) fn figures(&self) -> Figures {
+        let store = self.catalog.store();
+        let (audit_counted, audit_waiting) = store.counted_figures();
+        Figures {
+            store_statements: store.statements(),
+            audit_counted,
+            audit_waiting,
+            access_log_dropped: self.access_log.dropped(),
+        }
+    }
+
+    /// How careful this deployment has to be.
+    pub(crate) fn posture(&self) -> Posture {
+        self.posture
     }
 
     /// Bounds of the process.

@@ -12,6 +12,7 @@ pub mod config;
 mod demo;
 mod idempotency;
 mod json;
+mod metrics;
 pub mod op;
 pub mod posture;
 mod program;

@@ -141,7 +141,7 @@ async fn admit(
     line: &mut Line<'_>,
 ) -> Result<(OpCtx, Option<Uuid>)> {
     let arrival = call.arrival();
-    // SECURITY: the tenant comes from the credential only; no other header is looked at (A-015, A-091, R26).
+    // SECURITY: the tenant comes from the credential only, in debug mode apart (A-015, A-091, R26).
     let Authenticated { principal, snapshot } = app.auth().authenticate(call.headers(), op.name, arrival).await?;
     line.identify(&principal);
     let ctx = OpCtx::new(app.catalog().clone(), principal, snapshot, arrival.request_id, arrival.now, until);
@@ -155,14 +155,15 @@ fn check_scope(op: &'static Op, ctx: &OpCtx) -> Result<()> {
     if op.scope.is_none_or(|scope| principal.scopes.allows(scope)) {
         return Ok(());
     }
+    let (subject, object) = principal.credential.object();
     ctx.catalog().store().count(CountedEvent {
         tenant: Some(principal.tenant.clone()),
         at: ctx.now(),
         request: ctx.request_id(),
         actor: Some(Actor { id: principal.id, name: principal.name.clone() }),
         action: op.name,
-        subject: Subject::ApiKey,
-        object: principal.key.to_string(),
+        subject,
+        object,
         decision: Decision::Deny,
         reason: Some("scope"),
         policy_version: ctx.snapshot().version(),

@@ -12,7 +12,7 @@ use crate::{
         admin::{self, audit, grants, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
         iceberg::{config, namespaces, tables, transactions},
-        oauth, probes,
+        metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
 };
@@ -27,10 +27,15 @@ const DELETE: Method = Method::DELETE;
 /// Makes the service.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let (public, protected) = all();
+    let public = if app.posture().opens_metrics() {
+        public.on(GET, "/metrics", &op::GET_METRICS, metrics::get_metrics)
+    } else {
+        public
+    };
     routing::build(app, public, protected)
 }
 
-/// Every route, for `getConfig` and for the tests that go over all of them.
+/// Every route but `/metrics`, which is there in some postures only; for `getConfig` and for the tests that go over all of them.
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let (public, protected) = all();

@@ -2,6 +2,7 @@
 //! events, the access log. Used by `polder serve`, the demo and the tests alike.
 
 mod listen;
+mod operations;
 pub(crate) mod tls;
 
 use std::{net::SocketAddr, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
@@ -13,11 +14,15 @@ use polder_types::{Error, Location, Result, Secret, TenantId};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{access_log::AccessLog, app::App, auth::Authenticator, clock::Arrival, config::Config, router};
+use crate::{
+    access_log::AccessLog, app::App, auth::Authenticator, clock::Arrival, config::Config, metrics::Metrics, router,
+};
 use listen::Listening;
 
 /// How often counted audit events are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// Most connections of the operations listener.
+const OPERATIONS_CONNECTIONS_MAX: usize = 16;
 /// The database below the data directory.
 const DATABASE: &str = "polder.db";
 /// Managed warehouses below the data directory.
@@ -26,6 +31,7 @@ const WAREHOUSES: &str = "warehouses";
 /// A server that runs until it is shut down.
 pub struct RunningServer {
     address: SocketAddr,
+    operations: Option<SocketAddr>,
     app: Arc<App>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -44,9 +50,20 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
     let doors =
         Listening { listener, router: router::router(&app), tls, connections_max: config.limits.connections_max };
     tasks.spawn(listen::accept(doors, stop.clone(), tasks.clone()));
+    let operations = match config.operations.listen {
+        Some(wanted) => {
+            let (listener, address) = bind("operations.listen", wanted).await?;
+            let router = operations::router(&app, config.operations.token.as_ref());
+            let connections_max = OPERATIONS_CONNECTIONS_MAX;
+            let inside = Listening { listener, router, tls: None, connections_max };
+            tasks.spawn(listen::accept(inside, stop.clone(), tasks.clone()));
+            Some(address)
+        }
+        None => None,
+    };
     tasks.spawn(flush_counted(app.catalog().store().clone(), stop.clone()));
     tracing::info!(%address, "serving");
-    Ok(RunningServer { address, app, stop, tasks })
+    Ok(RunningServer { address, operations, app, stop, tasks })
 }
 
 async fn bind(setting: &'static str, wanted: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
@@ -94,6 +111,12 @@ impl RunningServer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the operations listener is, if there is one.
+    #[must_use]
+    pub fn operations(&self) -> Option<SocketAddr> {
+        self.operations
     }
 
     /// Makes the operator's tenant if the database has no tenant yet; the credential `id:secret` of its first
@@ -155,9 +178,10 @@ pub async fn until_stopped() {
 pub(crate) async fn assemble(config: &Config) -> Result<Arc<App>> {
     let catalog = open(config).await?;
     let gateway = Gateway::new(GatewayConfig::default())?;
-    let auth = Authenticator::new(catalog.store().clone())?;
+    let metrics = Arc::new(Metrics::default());
+    let auth = Authenticator::new(catalog.store().clone(), &config.auth, Arc::clone(&metrics))?;
     let access_log = AccessLog::open(&config.access_log)?;
-    Ok(Arc::new(App::new(catalog, gateway, auth, access_log, config.limits)))
+    Ok(Arc::new(App::new(catalog, gateway, auth, access_log, metrics, (config.posture, config.limits))))
 }
 
 async fn open(config: &Config) -> Result<Catalog> {

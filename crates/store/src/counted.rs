@@ -75,6 +75,8 @@ struct Memory {
     tallies: HashMap<Kind, Tally>,
     used_keys: BTreeMap<TenantId, BTreeSet<KeyId>>,
     used_keys_count: usize,
+    /// Events since the start.
+    events: u64,
 }
 
 impl Memory {
@@ -129,12 +131,20 @@ impl Store {
         } else {
             HashMap::new()
         };
+        memory.events = memory.events.saturating_add(1);
         memory.add(kind, Tally { count: 1, at: event.at, request: event.request });
         drop(memory);
         if !overflow.is_empty() {
             let store = self.clone();
             self.flushes().spawn(async move { drop(store.write_tallies(overflow).await) });
         }
+    }
+
+    /// How many events were counted since the start, and how many kinds of them wait for their flush.
+    #[must_use]
+    pub fn counted_figures(&self) -> (u64, u64) {
+        let memory = self.counted().memory();
+        (memory.events, u64::try_from(memory.tallies.len()).unwrap_or(u64::MAX))
     }
 
     /// Writes what was counted, and deletes some of what has expired. Call every 10 s; `close` does it once more.

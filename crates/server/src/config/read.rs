@@ -103,7 +103,6 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of texts; a variable separates them by commas.
-    #[allow(dead_code, reason = "the settings of tokens, next")]
     pub(super) fn list(&mut self, name: &str) -> Option<Vec<String>> {
         let found = self.take(name)?;
         let texts: Option<Vec<String>> = match &found.value {
@@ -120,7 +119,6 @@ impl<'a> Reader<'a> {
 
     /// A secret by reference: the file that `<name>_file` names, or the variable that `<name>_env` names. The secret
     /// itself is never a setting. White space at its end is not part of it.
-    #[allow(dead_code, reason = "the settings of tokens, next")]
     pub(super) fn secret(&mut self, name: &str) -> Option<Secret> {
         let (by_file, by_variable) = (format!("{name}_file"), format!("{name}_env"));
         let text = match (self.text(&by_file), self.text(&by_variable)) {

@@ -38,7 +38,7 @@ fn named_warehouse(name: &str) -> Result<WarehouseName> {
 /// `Invalid` if there is none, or the caller may not know it: the name was not the caller's, so it is not told.
 async fn default_warehouse(ctx: &OpCtx) -> Result<Arc<WarehouseRow>> {
     let unnamed = || Error::invalid("warehouse_needed", "name a warehouse: you have no default one");
-    let row = ctx.catalog().store().default_warehouse(ctx.tenant()).await?.ok_or_else(unnamed)?;
+    let row = ctx.default_warehouse().await?.ok_or_else(unnamed)?;
     match ctx.authorize(actions::GetConfig, &row.warehouse) {
         Ok(_) => Ok(row),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(unnamed()),
