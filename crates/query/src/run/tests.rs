@@ -97,6 +97,8 @@ async fn rows_are_cut_at_the_cap() {
 async fn memory_ends_at_its_limit() {
     let mut bench = Bench::new();
     bench.memory_bytes = 8 << 20;
+    // The machine may have other tests to run.
+    bench.patience = Duration::from_secs(120);
     let many = (0..10).map(|i| format!("pub.emp t{i}")).collect::<Vec<_>>().join(", ");
     for sql in [
         format!("SELECT count(*) OVER () FROM {many}"),

@@ -104,7 +104,7 @@ async fn an_arrow_stream_says_what_json_says() {
     let arrow = asked_for(&world, ARROW, sql).await.expect(200);
     assert_eq!((json.header("content-type"), arrow.header("content-type")), (Some("application/json"), Some(ARROW)));
     assert_eq!((arrow.header("polder-row-count"), arrow.header("polder-truncated")), (Some("1"), Some("false")));
-    let reader = arrow::ipc::reader::StreamReader::try_new(arrow.body.as_ref(), None).unwrap();
+    let reader = arrow::ipc::reader::StreamReader::try_new(arrow.body.as_slice(), None).unwrap();
     let schema = reader.schema();
     let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
     let mut head: Value = serde_json::from_str(&schema.metadata()["polder"]).unwrap();
