@@ -9,6 +9,7 @@ use datafusion::{
     error::Result as EngineResult,
     execution::{
         SessionState, SessionStateBuilder, SessionStateDefaults, TaskContext,
+        context::ExecutionProps,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::GreedyMemoryPool,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
@@ -99,8 +100,10 @@ impl Engine {
     /// The state that a query is planned with: its clock.
     fn state(&self, now: Micros) -> SessionState {
         let mut state = self.state.clone();
-        state.execution_props_mut().query_execution_start_time =
-            timestamp_us_to_datetime(now.0).map(|time| time.and_utc());
+        // SECURITY: fresh, since it counts the names that rules make up, and a shared count would tell of other queries.
+        let props = state.execution_props_mut();
+        *props = ExecutionProps::new();
+        props.query_execution_start_time = timestamp_us_to_datetime(now.0).map(|time| time.and_utc());
         state
     }
 
