@@ -83,7 +83,7 @@ fn slices_carry_nothing_of_their_neighbours() {
             let (bytes, _) = written(&[batch(without)], usize::MAX);
             assert!(!holds(&bytes, &number));
         }
-        assert_eq!(rows.truncated, false);
+        assert!(!rows.truncated);
     }
 }
 
