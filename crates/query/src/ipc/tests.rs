@@ -105,8 +105,8 @@ fn padding_is_zero() {
     let (bytes, _) = written(&[one], usize::MAX);
     let at = bytes.iter().rposition(|byte| *byte == b'q').unwrap();
     // The last buffer is padded to 64 bytes; then comes the end of the stream.
-    assert_eq!(bytes[at + 1..bytes.len() - 8], vec![0; bytes.len() - 8 - at - 1]);
-    assert!(bytes.len() - 8 - at - 1 >= 7, "the text is padded");
+    let padding = &bytes[at + 1..bytes.len() - 8];
+    assert!(padding.len() > 6 && padding.iter().all(|byte| *byte == 0), "{padding:?}");
 }
 
 /// S-092: every type reads back as what it was, in plain types.
