@@ -102,7 +102,7 @@ async fn compare(worlds: &Worlds, index: usize, seed: u64, sql: &str) -> bool {
     let (first, other) = (&worlds.one, &worlds.others[index % worlds.others.len()]);
     let (left, right) = tokio::join!(seen(first, sql), seen(other, sql));
     assert_eq!(left, right, "the worlds differ: seed {seed}, statement {index}: {sql}");
-    if index % 4 == 0 {
+    if index.is_multiple_of(4) {
         let (left, right) = tokio::join!(rows_of(first, sql), rows_of(&worlds.mirror, sql));
         assert_eq!(left, right, "not what the visible rows say: seed {seed}, statement {index}: {sql}");
     }
