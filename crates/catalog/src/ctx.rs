@@ -7,7 +7,7 @@ use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
     WarehouseRef,
 };
-use polder_store::{Actor, CountedEvent, Decision, Stamp, is_stale};
+use polder_store::{Actor, CountedEvent, Decision, Glance, Stamp, is_stale};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -25,6 +25,7 @@ struct Inner {
     catalog: Catalog,
     principal: Principal,
     snapshot: Arc<PolicySnapshot>,
+    glance: Glance,
     request_id: RequestId,
     now: Micros,
     deadline: Instant,
@@ -41,7 +42,20 @@ impl OpCtx {
         now: Micros,
         deadline: Instant,
     ) -> Self {
-        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline }))
+        Self::begun(catalog, principal, (snapshot, Glance::default()), request_id, now, deadline)
+    }
+
+    /// As [`OpCtx::new`], with the rows that were read beside the policy.
+    #[must_use]
+    pub fn begun(
+        catalog: Catalog,
+        principal: Principal,
+        (snapshot, glance): (Arc<PolicySnapshot>, Glance),
+        request_id: RequestId,
+        now: Micros,
+        deadline: Instant,
+    ) -> Self {
+        Self(Arc::new(Inner { catalog, principal, snapshot, glance, request_id, now, deadline }))
     }
 
     /// Who asks.
@@ -84,6 +98,11 @@ impl OpCtx {
     #[must_use]
     pub fn snapshot(&self) -> &Arc<PolicySnapshot> {
         &self.0.snapshot
+    }
+
+    /// Rows that were read beside the policy.
+    pub(crate) fn glance(&self) -> &Glance {
+        &self.0.glance
     }
 
     /// The catalog.
@@ -196,7 +215,7 @@ impl OpCtx {
     /// # Errors
     /// As [`OpCtx::refresh`].
     pub(crate) async fn newest(&self) -> Result<Self> {
-        let newest = self.catalog().store().policy_snapshot(self.tenant()).await?;
+        let newest = self.catalog().store().newest_snapshot(self.tenant()).await?;
         match newest {
             Some(newest) if newest.version() == self.snapshot().version() => Ok(self.clone()),
             _ => self.refresh().await,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 use moka::sync::Cache;
 use polder_policy::PolicySnapshot;
-use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Store};
+use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Glance, Named, Store};
 use polder_types::{Error, KeyId, Micros, Principal, Result, Scopes, Subject, TenantId};
 
 pub(crate) use credential::{Credential, key_of};
@@ -32,6 +32,8 @@ pub(crate) struct Authenticated {
     pub(crate) principal: Principal,
     /// The policy that decides on the request.
     pub(crate) snapshot: Arc<PolicySnapshot>,
+    /// Rows that the request names, as of the same moment.
+    pub(crate) glance: Glance,
 }
 
 /// What a verified credential stands for, before the policy is asked whether it still holds.
@@ -79,9 +81,10 @@ impl Authenticator {
         &self,
         headers: &HeaderMap,
         operation: &'static str,
+        named: &Named,
         arrival: &Arrival,
     ) -> Result<Authenticated> {
-        match self.try_authenticate(headers, arrival).await? {
+        match self.try_authenticate(headers, named, arrival).await? {
             Ok(authenticated) => Ok(authenticated),
             Err(reason) => {
                 self.count_denial(operation, reason, arrival);
@@ -94,6 +97,7 @@ impl Authenticator {
     async fn try_authenticate(
         &self,
         headers: &HeaderMap,
+        named: &Named,
         arrival: &Arrival,
     ) -> Result<Result<Authenticated, &'static str>> {
         let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
@@ -107,14 +111,15 @@ impl Authenticator {
                 self.sessions.get_with(fingerprint, || Arc::new(Session::new(identity)))
             }
         };
-        let snapshot = self.store.policy_snapshot(session.tenant()).await?;
-        let Some(snapshot) = snapshot else { return Ok(Err("unknown")) };
+        // SECURITY: the policy as of now, whatever node changed it: the credential and every decision stand on it.
+        let policy = self.store.glance(session.tenant(), named).await?;
+        let Some((snapshot, glance)) = policy else { return Ok(Err("unknown")) };
         let Some(principal) = session.principal(&snapshot, arrival.now) else {
             self.sessions.invalidate(&fingerprint);
             return Ok(Err("ended"));
         };
         self.record_use(&session, &principal, &snapshot, arrival).await;
-        Ok(Ok(Authenticated { principal, snapshot }))
+        Ok(Ok(Authenticated { principal, snapshot, glance }))
     }
 
     /// Checks a credential; `None` if it is not good.

@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, `POLDER_` environment variables over it, one struct a concern. Unknown keys are refused
 //! with a suggestion, and all errors are told at once. The one place that reads the environment.
 
+mod database;
 mod limits;
 mod listener;
 mod read;
@@ -12,6 +13,7 @@ use std::{
 
 use polder_types::{Error, Result};
 
+pub use database::Database;
 pub use limits::Limits;
 pub use listener::{Listener, Tls};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub listener: Listener,
     /// Where the database and managed warehouses are kept.
     pub data_dir: PathBuf,
+    /// The metadata database.
+    pub database: Database,
     /// The file of the root key, mode 0600.
     pub root_key_file: PathBuf,
     /// Where the access log goes.
@@ -53,6 +57,7 @@ impl Config {
             posture: Posture::of(Environment::Dev, false),
             listener: Listener::plain(listen),
             data_dir: data.to_owned(),
+            database: Database::Embedded,
             root_key_file: data.join("root.key"),
             access_log: Target::File(data.join("access.log")),
             limits: Limits::default(),
@@ -88,11 +93,12 @@ impl Config {
             "stderr" => Target::Stderr,
             path => Target::File(path.into()),
         });
+        let database = Database::read(&mut reader);
         let limits = Limits::read(&mut reader);
         let mut errors = reader.finish();
         // Without a posture nothing runs: its errors are in the list already.
         let Some(posture) = posture else { return Err(errors) };
-        let config = Self { posture, listener, data_dir, root_key_file, access_log, limits };
+        let config = Self { posture, listener, data_dir, database, root_key_file, access_log, limits };
         errors.extend(config.contradictions());
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }

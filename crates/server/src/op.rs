@@ -129,9 +129,12 @@ where
 async fn admit(app: &Arc<App>, op: &'static Op, call: &Call, until: Instant, line: &mut Line<'_>) -> Result<OpCtx> {
     let arrival = call.arrival();
     // SECURITY: the tenant comes from the credential only; no other header is looked at (A-015, A-091, R26).
-    let Authenticated { principal, snapshot } = app.auth().authenticate(call.headers(), op.name, arrival).await?;
+    let named = call.named();
+    let Authenticated { principal, snapshot, glance } =
+        app.auth().authenticate(call.headers(), op.name, &named, arrival).await?;
     line.identify(&principal);
-    let ctx = OpCtx::new(app.catalog().clone(), principal, snapshot, arrival.request_id, arrival.now, until);
+    let ctx =
+        OpCtx::begun(app.catalog().clone(), principal, (snapshot, glance), arrival.request_id, arrival.now, until);
     check_scope(op, &ctx)?;
     refuse_idempotency_key(op, call)?;
     Ok(ctx)

@@ -13,7 +13,14 @@ use polder_types::{Error, Location, Result, Secret, TenantId};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{access_log::AccessLog, app::App, auth::Authenticator, clock::Arrival, config::Config, router};
+use crate::{
+    access_log::AccessLog,
+    app::App,
+    auth::Authenticator,
+    clock::Arrival,
+    config::{Config, Database},
+    router,
+};
 use listen::Listening;
 
 /// How often counted audit events are written.
@@ -168,7 +175,7 @@ async fn open(config: &Config) -> Result<Catalog> {
         )
     })?;
     let root_key = RootKey::load(&config.root_key_file)?;
-    let store = Store::open(StoreOptions::new(data_dir.join(DATABASE), root_key), Arrival::now().now).await?;
+    let store = Store::open(store_options(config, &data_dir, root_key), Arrival::now().now).await?;
     let base = data_dir.join(WAREHOUSES);
     let managed_base = Location::parse(&format!("file://{}", base.display())).map_err(|_| {
         Error::invalid("data_dir", format!("`{}` holds a character that locations cannot hold", data_dir.display()))
@@ -178,6 +185,13 @@ async fn open(config: &Config) -> Result<Catalog> {
         metadata_cache_bytes: config.limits.metadata_cache_bytes_max,
     };
     Ok(Catalog::new(store, options))
+}
+
+fn store_options(config: &Config, data_dir: &Path, root_key: RootKey) -> StoreOptions {
+    match &config.database {
+        Database::Embedded => StoreOptions::new(data_dir.join(DATABASE), root_key),
+        Database::Postgres(url) => StoreOptions::postgres(url.clone(), root_key),
+    }
 }
 
 async fn bootstrap(store: &Store, tenant: &str, admin: &str) -> Result<Option<Secret>> {

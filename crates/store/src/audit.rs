@@ -14,7 +14,7 @@ use crate::{
     Page, PageRequest, Stamp, Store,
     db::{self, Row, sql},
     redact,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// How long a record may take that something waits for (design: 2 s, then 503).

@@ -9,11 +9,7 @@ use std::{
 
 use polder_types::{KeyId, Micros, RequestId, Result, Subject, TenantId};
 
-use crate::{
-    Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit,
-    db::{self, sql},
-    writer::Written,
-};
+use crate::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit, db, tx::Written};
 
 /// Most kinds of events in memory; one more writes them all through.
 const KINDS_MAX: usize = 10_000;
@@ -197,8 +193,15 @@ impl Store {
         self.write("note_key_use", move |tx| {
             Box::pin(async move {
                 for (tenant, keys) in used {
-                    let query = sql("UPDATE api_keys SET last_used_at = $1 \
-                         WHERE tenant_id = $2 AND id IN (SELECT value FROM json_each($3))");
+                    // Never back: another node may have written a later use.
+                    let query = sql! {
+                        sqlite: "UPDATE api_keys SET last_used_at = $1 \
+                            WHERE tenant_id = $2 AND (last_used_at IS NULL OR last_used_at < $1) \
+                                AND id IN (SELECT value FROM json_each($3))",
+                        postgres: "UPDATE api_keys SET last_used_at = $1 \
+                            WHERE tenant_id = $2 AND (last_used_at IS NULL OR last_used_at < $1) \
+                                AND id IN (SELECT value FROM json_array_elements_text($3::json))",
+                    };
                     tx.execute(query.bind(now).bind(&tenant).bind(db::json(&keys)?)).await?;
                 }
                 Ok(())

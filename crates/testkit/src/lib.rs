@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should end")]
 
 mod http;
+pub mod postgres;
 mod program;
 mod server;
 mod world;

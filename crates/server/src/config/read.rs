@@ -59,6 +59,11 @@ impl<'a> Reader<'a> {
         self.settings.remove(&variable(name))
     }
 
+    /// True if the file, and no variable over it, gives a setting.
+    pub(super) fn is_in_file(&self, name: &str) -> bool {
+        self.settings.get(&variable(name)).is_some_and(|found| found.place == name)
+    }
+
     /// A text.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         let found = self.take(name)?;
@@ -120,7 +125,6 @@ impl<'a> Reader<'a> {
 
     /// A secret by reference: the file that `<name>_file` names, or the variable that `<name>_env` names. The secret
     /// itself is never a setting. White space at its end is not part of it.
-    #[allow(dead_code, reason = "the settings of tokens, next")]
     pub(super) fn secret(&mut self, name: &str) -> Option<Secret> {
         let (by_file, by_variable) = (format!("{name}_file"), format!("{name}_env"));
         let text = match (self.text(&by_file), self.text(&by_variable)) {

@@ -1,5 +1,5 @@
 //! The transaction of the commit protocol: compare and swap of every pointer and of the policy version, commit
-//! records, audit rows. One table and no policy touched: three statements.
+//! records, audit rows. One table and no policy touched: three statements, and on PostgreSQL one more for its warehouse.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +14,7 @@ use crate::{
     db::sql,
     is_stale, policies,
     tenants::{bump, stale},
-    writer::{Tx, Written},
+    tx::{Tx, Written},
 };
 
 /// Which table's compare-and-swap was lost; told beside the error, which only rolls the job back.
@@ -41,10 +41,7 @@ pub(super) async fn commit(store: &Store, swaps: Vec<PointerSwap>, stamp: Stamp)
 }
 
 async fn run(tx: &mut Tx, swaps: &[PointerSwap], stamp: Stamp, loser: &Loser) -> Result<Vec<Arc<TableRow>>> {
-    let mut rows = Vec::with_capacity(swaps.len());
-    for swap in swaps {
-        rows.push(move_pointer(tx, swap, loser).await?);
-    }
+    let rows = move_pointers(tx, swaps, loser).await?;
     let mut newly_bound = 0;
     for (swap, row) in swaps.iter().zip(&rows) {
         let trail = Trail::of(&swap.permit, &stamp);
@@ -71,15 +68,36 @@ async fn run(tx: &mut Tx, swaps: &[PointerSwap], stamp: Stamp, loser: &Loser) ->
     Ok(rows)
 }
 
+/// Moves all pointers, always in the order of the tables' ids: two transactions over the same tables never wait for
+/// each other. The rows, in the order of the swaps.
+async fn move_pointers(tx: &mut Tx, swaps: &[PointerSwap], loser: &Loser) -> Result<Vec<Arc<TableRow>>> {
+    let mut order: Vec<(usize, &PointerSwap)> = swaps.iter().enumerate().collect();
+    order.sort_by_key(|(_, swap)| swap.permit.resource().id);
+    let mut rows = Vec::with_capacity(swaps.len());
+    for (place, swap) in order {
+        rows.push((place, move_pointer(tx, swap, loser).await?));
+    }
+    rows.sort_by_key(|(place, _)| *place);
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
 /// SECURITY: the swap holds only while the policy is the one that the permit was made under, and while the table
 /// still stands where it was authorized.
 async fn move_pointer(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<Arc<TableRow>> {
     let (permit, table) = (&swap.permit, swap.permit.resource());
-    let query = sql("UPDATE relations SET metadata_location = $1, version = version + 1 \
-         WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
-            AND kind = 'table' AND metadata_location = $7 \
-            AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8) \
-         RETURNING version, location, table_uuid, quarantined");
+    let query = sql! {
+        sqlite: "UPDATE relations SET metadata_location = $1, version = version + 1 \
+            WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
+                AND kind = 'table' AND metadata_location = $7 \
+                AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8) \
+            RETURNING version, location, table_uuid, quarantined",
+        postgres: "UPDATE relations SET metadata_location = $1, version = version + 1 \
+            WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
+                AND kind = 'table' AND metadata_location = $7 \
+                AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8 \
+                    AND pg_advisory_xact_lock_shared(hashtextextended($2, 0)) IS NOT NULL FOR SHARE) \
+            RETURNING version, location, table_uuid, quarantined",
+    };
     let query = query
         .bind(swap.new_metadata_location.as_str())
         .bind(permit.tenant())
