@@ -9,6 +9,7 @@ mod canary;
 mod coverage;
 mod iceberg;
 mod limits;
+mod postgres;
 mod program;
 mod routes;
 mod tls;

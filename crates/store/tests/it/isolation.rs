@@ -1,6 +1,6 @@
 //! A-001 at the store: with one tenant's permit, nothing of another tenant is reached, whatever ids are known.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use polder_policy::{Effect, NamespaceRef, Privilege, TableRef, TenantRef, WarehouseRef, actions};
 use polder_store::{CommitOutcome, GrantTarget, NewGrants, NewKey, NewPrincipal, PageRequest};

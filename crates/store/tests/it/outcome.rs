@@ -32,6 +32,7 @@ async fn a_commit_without_an_answer_is_asked_for() {
         proxy.at_next_commit(what);
         let outcome = node.store.commit_tables(vec![swap], &stamp()).await;
         assert!(matches!(outcome, CommitOutcome::Committed(_)), "{what:?}: {outcome:?}");
+        assert!(!proxy.is_waiting());
         assert_eq!(proxy.commits() - commits, 1, "the COMMIT was met, and none was sent again");
         let there = acme.resolve(&ns, "t").await.unwrap();
         assert_eq!((there.version, there.metadata_location.clone()), (row.version + 1, format!("s3://lake/{index}")));
@@ -77,5 +78,39 @@ async fn an_outcome_that_nobody_knows_is_called_unknown() {
     assert_eq!(created.unwrap_err().kind(), ErrorKind::CommitStateUnknown);
     let ident = TableIdent::new(ns.name.clone(), "u").unwrap();
     assert!(acme.store.resolve_table(&ns.warehouse, &ident).await.unwrap().is_some());
+    node.store.close().await;
+}
+
+/// counts of unknown fate are written again under the ids they have: never lost, never twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn counts_of_unknown_fate_are_exact() {
+    let world = World::new().await;
+    let acme = world.tenant("acme").await;
+    let (proxy, node) = behind_a_proxy(&world, &acme).await;
+    let count = |times: i64| {
+        for _ in 0..times {
+            node.store.count(polder_store::CountedEvent {
+                tenant: Some(acme.tenant.clone()),
+                at: NOW,
+                request: stamp().request,
+                actor: None,
+                action: "load_table",
+                subject: polder_types::Subject::Table,
+                object: "t".to_owned(),
+                decision: polder_store::Decision::Allow,
+                reason: None,
+                policy_version: 1,
+            });
+        }
+    };
+    count(7);
+    proxy.at_next_commit(Break::Gone);
+    assert_eq!(node.store.flush_counted(NOW).await.unwrap_err().kind(), ErrorKind::CommitStateUnknown);
+    count(4);
+    proxy.come_back();
+    node.store.flush_counted(NOW).await.unwrap();
+    let written: Vec<i64> =
+        acme.audit().await.iter().filter(|row| row.action == "load_table").map(|row| row.count).collect();
+    assert_eq!((written.iter().sum::<i64>(), written.len()), (11, 2), "{written:?}");
     node.store.close().await;
 }

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +36,7 @@ pub(crate) struct Proxy {
     pub(crate) database: Database,
     mode: Arc<AtomicU8>,
     commits: Arc<AtomicUsize>,
+    gone: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -56,13 +57,24 @@ impl Proxy {
         let server: u16 = server.parse().unwrap();
         let database = Database::Postgres(Secret::new(format!("{head}127.0.0.1:{port}/{path}")));
         let (mode, commits) = (Arc::new(AtomicU8::new(Break::Never as u8)), Arc::new(AtomicUsize::new(0)));
-        let task = tokio::spawn(accept(listener, server, mode.clone(), commits.clone()));
-        Self { database, mode, commits, task }
+        let gone = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn(accept(listener, server, mode.clone(), commits.clone(), gone.clone()));
+        Self { database, mode, commits, gone, task }
     }
 
     /// Breaks at the next COMMIT, once.
     pub(crate) fn at_next_commit(&self, what: Break) {
         self.mode.store(what as u8, Ordering::SeqCst);
+    }
+
+    /// Lets connections through again.
+    pub(crate) fn come_back(&self) {
+        self.gone.store(false, Ordering::SeqCst);
+    }
+
+    /// True while the break is still to come.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.mode.load(Ordering::SeqCst) != Break::Never as u8
     }
 
     /// How many COMMITs were met.
@@ -71,18 +83,29 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: u16, mode: Arc<AtomicU8>, commits: Arc<AtomicUsize>) {
-    let gone = Arc::new(AtomicU8::new(0));
+async fn accept(
+    listener: TcpListener,
+    server: u16,
+    mode: Arc<AtomicU8>,
+    commits: Arc<AtomicUsize>,
+    gone: Arc<AtomicBool>,
+) {
     loop {
         let (client, _) = listener.accept().await.unwrap();
-        if gone.load(Ordering::SeqCst) == 1 {
+        if gone.load(Ordering::SeqCst) {
             continue; // closed at once
         }
         tokio::spawn(forward(client, server, mode.clone(), commits.clone(), gone.clone()));
     }
 }
 
-async fn forward(client: TcpStream, server: u16, mode: Arc<AtomicU8>, commits: Arc<AtomicUsize>, gone: Arc<AtomicU8>) {
+async fn forward(
+    client: TcpStream,
+    server: u16,
+    mode: Arc<AtomicU8>,
+    commits: Arc<AtomicUsize>,
+    gone: Arc<AtomicBool>,
+) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -90,8 +113,7 @@ async fn forward(client: TcpStream, server: u16, mode: Arc<AtomicU8>, commits: A
         drop(tokio::io::copy(&mut from_server, &mut to_client).await);
     });
     let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let Ok(read @ 1..) = from_client.read(&mut buffer).await else { break };
+    while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
         let sent = &buffer[..read];
         // A simple query (`Q`, length, text, NUL); a client waits for its answer, so it comes in one piece.
         if sent.windows(7).any(|window| window == b"COMMIT\0") {
@@ -102,7 +124,7 @@ async fn forward(client: TcpStream, server: u16, mode: Arc<AtomicU8>, commits: A
                 break;
             }
             if what == Break::LateCommit as u8 || what == Break::Gone as u8 {
-                gone.store(u8::from(what == Break::Gone as u8), Ordering::SeqCst);
+                gone.store(what == Break::Gone as u8, Ordering::SeqCst);
                 answers.abort();
                 drop(from_client);
                 tokio::time::sleep(Duration::from_secs(2)).await;
