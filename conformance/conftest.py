@@ -4,6 +4,7 @@ import signal
 import uuid
 
 import pytest
+from s3 import Weed, move_to_s3, program
 from server import Polder, binary
 
 TEST_SECONDS_MAX = 180
@@ -24,7 +25,7 @@ def bounded():
 
 
 @pytest.fixture(scope="session")
-def polder(tmp_path_factory):
+def polder_files(tmp_path_factory):
     """The demo, started once; its end is checked like its answers."""
     assert binary().is_file(), f"no binary at {binary()}: build it, or say where it is with POLDER_BIN"
     folder = tmp_path_factory.mktemp("polder")
@@ -34,6 +35,30 @@ def polder(tmp_path_factory):
     code = running.stop()
     assert alive, f"polder died during the tests (exit code {code})\n{running.log_tail()}"
     assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{running.log_tail()}"
+
+
+@pytest.fixture(scope="session")
+def polder(polder_files):
+    """The usual server; a module that runs on several has a fixture of its own."""
+    return polder_files
+
+
+@pytest.fixture(scope="session")
+def polder_s3(tmp_path_factory):
+    """A demo whose default warehouse is in S3, with the tables of the demo copied there; skipped without a store."""
+    weed = program()
+    if weed is None:
+        pytest.skip("SKIPPED S3: the environment holds no `weed`")
+    folder = tmp_path_factory.mktemp("polder-s3")
+    with Weed(weed, folder / "weed") as store:
+        running = Polder(folder / "data", folder / "stderr.log")
+        try:
+            move_to_s3(running, store, folder)
+            yield running
+            assert running.running(), f"polder died during the tests\n{running.log_tail()}"
+        finally:
+            code = running.stop()
+        assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{running.log_tail()}"
 
 
 @pytest.fixture(scope="session")

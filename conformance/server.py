@@ -4,6 +4,7 @@ process. Knows the doors' shapes; judges nothing."""
 import json
 import os
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -31,12 +32,9 @@ class Polder:
 
     def __init__(self, data: Path, log: Path):
         self._log = log
-        command = [str(binary()), "demo", "--json", "--listen", "127.0.0.1:0", "--data", str(data)]
-        with log.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=data.parent
-            )
+        self._cwd = data.parent
         try:
+            self._start(["demo", "--json", "--listen", "127.0.0.1:0", "--data", str(data)])
             self.ready = self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -44,8 +42,33 @@ class Polder:
         self.base_url = self.ready["base_url"].rstrip("/")
         self.iceberg_uri = self.ready["iceberg_uri"].rstrip("/")
         self.warehouse = self.ready["warehouse"]
+        self.client_keys: dict[str, str] = {}
         self.namespace = self.ready["namespace"]
         self.restricted_table = self.ready["restricted_table"].rsplit(".", 1)[-1]
+
+    def _start(self, command: list[str], **environment: str) -> None:
+        with self._log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [str(binary()), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
+                cwd=self._cwd, env=os.environ | environment,
+            )  # fmt: skip
+
+    def restart(self, config: str, address: str, **environment: str) -> None:
+        """Stops the server, and serves its data with a configuration of its own."""
+        code = self.stop()
+        assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{self.log_tail()}"
+        (self._cwd / "polder.toml").write_text(config)
+        self._start(["serve", "--config", "polder.toml"], **environment)
+        self.base_url = f"http://{address}"
+        self.iceberg_uri = f"{self.base_url}/iceberg"
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            assert self.running() and time.monotonic() < deadline, f"polder does not serve\n{self.log_tail()}"
+            try:
+                socket.create_connection(tuple(address.split(":")), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
 
     def _wait_until_ready(self) -> dict:
         """Reads standard output until it holds one whole JSON object."""
@@ -93,23 +116,23 @@ class Polder:
 
     def catalog(self, who: str, **properties: str) -> RestCatalog:
         """Connects PyIceberg as one of the principals, through client credentials."""
-        settings = {"uri": self.iceberg_uri, "warehouse": self.warehouse, "credential": self.credential(who)} | properties
-        return RestCatalog(f"polder-{who}", **settings)
+        usual = {"uri": self.iceberg_uri, "warehouse": self.warehouse, "credential": self.credential(who)}
+        return RestCatalog(f"polder-{who}", **(usual | self.client_keys | properties))
 
-    def door(self, who: str) -> "Door":
-        return Door(self, who)
+    def door(self, who: str, scope: str = "catalog") -> "Door":
+        return Door(self, who, scope)
 
 
 class Door:
     """Plain HTTP as one of the principals."""
 
-    def __init__(self, polder: Polder, who: str):
+    def __init__(self, polder: Polder, who: str, scope: str):
         self._polder = polder
-        self._token = self._fetch_token(polder.credential(who))
+        self._token = self._fetch_token(polder.credential(who), scope)
 
-    def _fetch_token(self, credential: str) -> str:
+    def _fetch_token(self, credential: str, scope: str) -> str:
         client_id, secret = credential.split(":", 1)
-        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, "scope": "catalog"}
+        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, "scope": scope}
         answer = requests.post(f"{self._polder.iceberg_uri}/v1/oauth/tokens", data=form, timeout=REQUEST_SECONDS_MAX)
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]

@@ -55,6 +55,15 @@ pub(crate) fn suite(binary: &Path, args: &[String]) -> Result<Counts, String> {
     Ok(counts.or_failed(succeeded))
 }
 
+/// Returns the object store that the suite's environment holds, for the tests of S3.
+///
+/// # Errors
+/// No environment can be made.
+pub(crate) fn object_store() -> Result<PathBuf, String> {
+    let weed = environment()?.with_file_name("weed");
+    if weed.is_file() { Ok(weed) } else { Err(format!("there is no `{}`", weed.display())) }
+}
+
 /// Returns the interpreter of the suite's environment, which is made if it is not there.
 fn environment() -> Result<PathBuf, String> {
     let requirements = repo::root().join(REQUIREMENTS);

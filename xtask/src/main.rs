@@ -6,6 +6,7 @@
     reason = "a developer's tool, outside the server's rules on clock and environment"
 )]
 
+mod bench;
 mod ci;
 mod conformance;
 mod licences;
@@ -31,7 +32,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   attacks [--release]         runs the SQL attack corpus against the debug or release binary
   fuzz --queries N --seed S   runs the two-world fuzz for long
   kills|history|faults|hangups [--release] [ARGS]
-                              proof under faults against the debug or release binary; see docs/runbooks/faults.md";
+                              proof under faults against the debug or release binary; see docs/runbooks/faults.md
+  bench [--quick] [--row NAME]... [--print]
+                              measures the release binary against references in the same run; writes docs/performance.md
+                              unless --quick or --print is given";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Some("attacks") => long::attacks(rest),
         Some("fuzz") => long::fuzz(rest),
         Some(name @ ("kills" | "history" | "faults" | "hangups")) => soak::command(name, rest),
+        Some("bench") => bench::command(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

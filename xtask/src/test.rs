@@ -12,11 +12,19 @@ pub(crate) fn command() -> Result<bool, String> {
     let mut total = Counts::default();
     let mut arguments = vec!["test", "--workspace", "--all-targets", "--no-fail-fast"];
     if !has_postgres() {
-        println!("SKIPPED: tests over PostgreSQL, whose server is not installed (Debian's package `postgresql`)");
+        println!("SKIPPED the tests over PostgreSQL: its server is not installed (Debian's package `postgresql`)");
         arguments.extend(["--", "--skip", "postgres::"]);
+        total.add(Counts { skipped: 1, ..Counts::default() });
     }
-    let built = cargo_tests(&arguments)?;
-    total.add(built);
+    let mut tests = cargo(&arguments);
+    match conformance::object_store() {
+        Ok(weed) => drop(tests.env("WEED_BIN", weed)),
+        Err(why) => {
+            println!("SKIPPED the tests of S3: {why}");
+            total.add(Counts { skipped: 1, ..Counts::default() });
+        }
+    }
+    total.add(counted(tests)?);
     // The policy kernel proves with documentation tests that nobody else can make a permit.
     total.add(cargo_tests(&["test", "--workspace", "--doc"])?);
     total.add_check(tidy::command()?);
@@ -38,8 +46,12 @@ fn has_postgres() -> bool {
 /// # Errors
 /// Cargo cannot be started.
 pub(crate) fn cargo_tests(args: &[&str]) -> Result<Counts, String> {
+    counted(cargo(args))
+}
+
+fn counted(command: std::process::Command) -> Result<Counts, String> {
     let mut counts = Counts::default();
-    let succeeded = run_seen(cargo(args), |line| {
+    let succeeded = run_seen(command, |line| {
         if let Some(found) = cargo_line(line) {
             counts.add(found);
         }

@@ -111,7 +111,7 @@ impl MetadataCache {
         let doc = TableDoc::parse(&bytes).map_err(|error| {
             Error::internal(format!("the metadata of relation {} is damaged: {error:?}", table.table.id))
         })?;
-        Ok(StoredDoc::new(Bytes::from(bytes), doc))
+        Ok(StoredDoc::new(bytes, doc))
     }
 }
 

@@ -6,7 +6,7 @@ use polder_store::Store;
 use polder_types::{Error, Location, Result};
 use tokio_util::task::TaskTracker;
 
-use crate::{cache::MetadataCache, faults::Faults, io::FileIo, locks::CommitLocks};
+use crate::{cache::MetadataCache, faults::Faults, io::FileIo, locks::CommitLocks, storage::Storage};
 
 /// How much memory the metadata cache may take, unless said otherwise.
 pub const METADATA_CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
@@ -18,11 +18,20 @@ pub struct CatalogOptions {
     pub managed_base: Option<Location>,
     /// Bound of the metadata cache, in bytes.
     pub metadata_cache_bytes: u64,
+    /// The object stores that it may use.
+    pub storage: Storage,
+    /// True if tenants may bring directories of the local file system as warehouses: in development only.
+    pub tenants_bring_directories: bool,
 }
 
 impl Default for CatalogOptions {
     fn default() -> Self {
-        Self { managed_base: None, metadata_cache_bytes: METADATA_CACHE_BYTES_DEFAULT }
+        Self {
+            managed_base: None,
+            metadata_cache_bytes: METADATA_CACHE_BYTES_DEFAULT,
+            storage: Storage::default(),
+            tenants_bring_directories: false,
+        }
     }
 }
 
@@ -33,12 +42,12 @@ pub struct Catalog(Arc<Inner>);
 struct Inner {
     store: Store,
     managed_base: Option<Location>,
+    tenants_bring_directories: bool,
     metadata: MetadataCache,
     files: FileIo,
     locks: CommitLocks,
     tasks: TaskTracker,
     faults: Faults,
-    client_config: Arc<BTreeMap<String, String>>,
 }
 
 impl Catalog {
@@ -46,17 +55,16 @@ impl Catalog {
     #[must_use]
     pub fn new(store: Store, options: CatalogOptions) -> Self {
         let (tasks, faults) = (TaskTracker::new(), Faults::default());
-        let files = FileIo::new(tasks.clone(), faults.clone());
+        let files = FileIo::new(tasks.clone(), faults.clone(), options.storage);
         Self(Arc::new(Inner {
             store,
             managed_base: options.managed_base,
+            tenants_bring_directories: options.tenants_bring_directories,
             metadata: MetadataCache::new(options.metadata_cache_bytes, files.clone()),
             files,
             locks: CommitLocks::new(),
             tasks,
             faults,
-            // File warehouses need no FileIO settings; those of cloud warehouses come with them.
-            client_config: Arc::default(),
         }))
     }
 
@@ -75,6 +83,11 @@ impl Catalog {
     /// Where managed warehouses live.
     pub(crate) fn managed_base(&self) -> Option<&Location> {
         self.0.managed_base.as_ref()
+    }
+
+    /// True if tenants may bring directories of the local file system.
+    pub(crate) fn tenants_bring_directories(&self) -> bool {
+        self.0.tenants_bring_directories
     }
 
     pub(crate) fn metadata(&self) -> &MetadataCache {
@@ -99,9 +112,10 @@ impl Catalog {
         self.0.tasks.len()
     }
 
-    /// The `config` of a loaded table: the same for every principal.
-    pub(crate) fn client_config(&self) -> Arc<BTreeMap<String, String>> {
-        Arc::clone(&self.0.client_config)
+    /// What a client must know to reach files at a location: the same for every principal, never a key (R11).
+    #[must_use]
+    pub fn client_config(&self, location: &Location) -> Arc<BTreeMap<String, String>> {
+        self.files().storage().client_config(location)
     }
 
     /// Runs a mutation on its own task to its end, whatever becomes of the caller (F7), and waits for it until

@@ -25,7 +25,7 @@ use crate::{
     properties, resolve,
     tables::LoadedTable,
 };
-use publish::Published;
+use publish::{Plan, Published};
 
 /// Most tables of one commit.
 pub const TABLES_PER_COMMIT_MAX: usize = 100;
@@ -66,6 +66,18 @@ impl TableCommit {
         })
     }
 
+    /// Reads one change of `commitTransaction`; its body names the table.
+    ///
+    /// # Errors
+    /// As [`TableCommit::parse`]; `Invalid` if no table is named.
+    pub fn parse_named(mut request: CommitTableRequest) -> Result<Self> {
+        let named = request.identifier.take().ok_or_else(|| {
+            Error::invalid("identifier_missing", "every change of a transaction has the `identifier` of its table")
+                .about(Subject::Table)
+        })?;
+        Self::parse(named.parse()?, request)
+    }
+
     /// True if the commit publishes a table that does not exist yet (a staged create).
     fn creates(&self) -> bool {
         self.requirements.contains(&Requirement::AssertCreate)
@@ -96,12 +108,6 @@ fn check_shape(commits: &[TableCommit]) -> Result<()> {
         return Err(Error::invalid(
             "invalid_commit",
             format!("a commit names 1 to {TABLES_PER_COMMIT_MAX} tables, each of them once"),
-        ));
-    }
-    if commits.len() > 1 && commits.iter().any(TableCommit::creates) {
-        return Err(Error::unsupported(
-            "unsupported_create",
-            "a commit to several tables cannot create one yet; publish the created table by itself",
         ));
     }
     Ok(())
@@ -157,17 +163,16 @@ impl Work {
     /// Goes through the protocol once.
     async fn attempt(&self) -> Result<Published> {
         let warehouse = resolve::warehouse(&self.ctx, &self.warehouse).await?;
-        if let [commit] = self.commits.as_ref()
-            && commit.creates()
-            && resolve::table_if_any(&self.ctx, &warehouse, &commit.ident).await?.is_none()
-        {
-            return create::publish_staged(&self.ctx, &warehouse, commit).await;
-        }
-        let mut changes = Vec::with_capacity(self.commits.len());
+        let mut plans = Vec::with_capacity(self.commits.len());
         for commit in self.commits.iter() {
-            changes.push(prepare::prepare(&self.ctx, &warehouse, commit).await?);
+            let exists = resolve::table_if_any(&self.ctx, &warehouse, &commit.ident).await?.is_some();
+            plans.push(if commit.creates() && !exists {
+                Plan::Make(create::prepare_staged(&self.ctx, &warehouse, commit).await?)
+            } else {
+                Plan::Change(prepare::prepare(&self.ctx, &warehouse, commit).await?)
+            });
         }
-        publish::publish(&self.ctx, changes).await
+        publish::publish(&self.ctx, plans).await
     }
 }
 

@@ -7,7 +7,7 @@ use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
     WarehouseRef,
 };
-use polder_store::{Actor, CountedEvent, Decision, Glance, Stamp, is_stale};
+use polder_store::{Actor, CountedEvent, Decision, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -25,10 +25,11 @@ struct Inner {
     catalog: Catalog,
     principal: Principal,
     snapshot: Arc<PolicySnapshot>,
-    glance: Glance,
+    glance: Arc<Glance>,
     request_id: RequestId,
     now: Micros,
     deadline: Instant,
+    keyed: Option<IdempotencyKey>,
 }
 
 impl OpCtx {
@@ -55,7 +56,26 @@ impl OpCtx {
         now: Micros,
         deadline: Instant,
     ) -> Self {
-        Self(Arc::new(Inner { catalog, principal, snapshot, glance, request_id, now, deadline }))
+        let glance = Arc::new(glance);
+        Self(Arc::new(Inner { catalog, principal, snapshot, glance, request_id, now, deadline, keyed: None }))
+    }
+
+    /// This context for a request that came with an `Idempotency-Key`: its effect is written with its outcome.
+    #[must_use]
+    pub fn keyed(&self, key: IdempotencyKey) -> Self {
+        let glance = Arc::clone(&self.0.glance);
+        self.with(self.principal().clone(), (Arc::clone(self.snapshot()), glance), Some(key))
+    }
+
+    fn with(
+        &self,
+        principal: Principal,
+        (snapshot, glance): (Arc<PolicySnapshot>, Arc<Glance>),
+        keyed: Option<IdempotencyKey>,
+    ) -> Self {
+        let Inner { catalog, request_id, now, deadline, .. } = self.0.as_ref();
+        let (catalog, request_id, now, deadline) = (catalog.clone(), *request_id, *now, *deadline);
+        Self(Arc::new(Inner { catalog, principal, snapshot, glance, request_id, now, deadline, keyed }))
     }
 
     /// Who asks.
@@ -114,7 +134,7 @@ impl OpCtx {
     /// What the store writes beside every change.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        Stamp { request: self.0.request_id, now: self.0.now }
+        Stamp { request: self.0.request_id, now: self.0.now, keyed: self.0.keyed }
     }
 
     /// Decides, and counts what is to be counted.
@@ -161,7 +181,7 @@ impl OpCtx {
         decision.map_err(|denial| polder_policy::denied(&denial))
     }
 
-    fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
+    pub(crate) fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
         self.catalog().store().count(CountedEvent {
             tenant: Some(self.tenant().clone()),
             at: self.now(),
@@ -196,17 +216,30 @@ impl OpCtx {
         Err(polder_policy::denied(&Denial { reason: DenialReason::Scope, action, subject, object }))
     }
 
-    /// Takes the newest policy and authenticates the caller's key again: roles, attributes and the key itself may
+    /// Takes the newest policy and authenticates the caller again: roles, attributes and the key itself may
     /// have changed.
     ///
     /// # Errors
-    /// `Unauthenticated` if the key is not valid any more; the store's own.
+    /// `Unauthenticated` if the credential is not valid any more; the store's own.
     pub async fn refresh(&self) -> Result<Self> {
         let snapshot = self.catalog().store().policy_snapshot(self.tenant()).await?;
         let snapshot = snapshot.ok_or_else(Error::unauthenticated)?;
-        let Principal { key, scopes, .. } = self.principal();
-        let principal = snapshot.authenticate(key, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
-        Ok(Self::new(self.catalog().clone(), principal, snapshot, self.0.request_id, self.0.now, self.0.deadline))
+        let Principal { credential, scopes, .. } = self.principal();
+        let principal = snapshot.admit(credential, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
+        // What was read at the start is read again.
+        Ok(self.with(principal, (snapshot, Arc::default()), self.0.keyed))
+    }
+
+    /// The warehouse that is meant where none is named: the credential's own, else the tenant's default or only one.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn default_warehouse(&self) -> Result<Option<Arc<WarehouseRow>>> {
+        let store = self.catalog().store();
+        match self.principal().workspace() {
+            Some(workspace) => store.resolve_warehouse(self.tenant(), workspace).await,
+            None => store.default_warehouse(self.tenant()).await,
+        }
     }
 
     /// This context, or a fresh one if the policy changed since it was made. Asked for after a row was resolved, it

@@ -5,12 +5,14 @@
 //! ([`Catalog::close`] waits for them); fresh ids come from `ids`, and the jitter between retries from the same.
 
 pub mod admin;
+mod bucket;
 mod cache;
 mod catalog;
 mod columns;
 mod commit;
 mod ctx;
 mod faults;
+pub mod idempotency;
 mod ids;
 mod information;
 mod io;
@@ -21,15 +23,18 @@ mod places;
 mod policy_schema;
 mod properties;
 mod resolve;
+mod storage;
 pub mod tables;
 #[cfg(test)]
 mod testing;
 mod view;
 mod writer;
 
+pub use bucket::{OpenObject, TableObjects};
 pub use catalog::{Catalog, CatalogOptions, METADATA_CACHE_BYTES_DEFAULT};
 pub use commit::{TABLES_PER_COMMIT_MAX, TableCommit};
 pub use ctx::OpCtx;
 pub use information::{VisibleTables, visible_tables};
 pub use policy_schema::policy_schema;
+pub use storage::{S3Profile, Storage};
 pub use view::SnapshotsMode;

@@ -6,7 +6,9 @@ use polder_policy::{ListPermit, actions};
 use polder_store::{NamespaceRow, Page, PageRequest};
 use polder_types::{
     Error, ErrorKind, Namespace, Result, Subject, WarehouseName,
-    rest::{CreateNamespaceRequest, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse},
+    rest::{
+        CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
+    },
 };
 
 use crate::{OpCtx, places, properties, resolve};
@@ -67,6 +69,39 @@ pub async fn create(
         }
     })
     .await
+}
+
+/// The answer of a [`create`] that was done before: what the request says, decided again.
+///
+/// # Errors
+/// As [`create`], but for `AlreadyExists`.
+pub async fn created_again(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    request: CreateNamespaceRequest,
+) -> Result<NamespaceResponse> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    match request.namespace.parent() {
+        None => {
+            ctx.authorize(actions::CreateRootNamespace, &warehouse.warehouse)?;
+        }
+        Some(parent) => {
+            let parent = resolve::namespace(ctx, &warehouse, &parent).await?;
+            resolve::permit(ctx, &warehouse, actions::CreateNamespace, &parent.namespace)?;
+        }
+    }
+    let properties = governed(ctx, &warehouse, request.properties.unwrap_or_default())?;
+    Ok(NamespaceResponse { namespace: request.namespace, properties })
+}
+
+/// Refuses whoever may not update the namespace (any more).
+///
+/// # Errors
+/// `NotFound`, `Forbidden`.
+pub async fn may_update(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> Result<()> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::namespace(ctx, &warehouse, name).await?;
+    resolve::permit(ctx, &warehouse, actions::UpdateNamespace, &row.namespace).map(|_| ())
 }
 
 /// Returns a namespace with its properties.

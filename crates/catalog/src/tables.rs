@@ -8,7 +8,7 @@ use polder_store::{Page, PageRequest, TableEntry, TableRow};
 use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
 use uuid::Uuid;
 
-use crate::{OpCtx, cache::StoredDoc, columns, metadata::TableDoc, resolve, view::etag};
+use crate::{OpCtx, TableObjects, cache::StoredDoc, columns, metadata::TableDoc, resolve, view::etag};
 pub use crate::{
     commit::{commit, create},
     view::{EntityTag, SnapshotsMode},
@@ -31,11 +31,12 @@ pub struct LoadedTable {
 
 impl LoadedTable {
     pub(crate) fn new(ctx: &OpCtx, row: &TableRow, stored: &StoredDoc, mode: SnapshotsMode) -> Result<Self> {
+        let config = ctx.catalog().client_config(&row.location);
         Ok(Self {
             metadata_location: Some(row.metadata_location.clone()),
             metadata: stored.body(mode)?,
-            etag: Some(etag(&row.metadata_location, mode, row.warehouse.settings_version, &[])),
-            config: ctx.catalog().client_config(),
+            etag: Some(etag(&row.metadata_location, mode, row.warehouse.settings_version, &config, &[])),
+            config,
             table_uuid: row.table_uuid,
         })
     }
@@ -50,6 +51,8 @@ pub struct QueryTable {
     pub row: Arc<TableRow>,
     /// Its current metadata.
     pub doc: Arc<TableDoc>,
+    /// Its files, if they are in an object store.
+    pub objects: Option<TableObjects>,
 }
 
 /// Lists the tables of a namespace that the caller may know.
@@ -164,14 +167,15 @@ pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &T
     let store = ctx.catalog().store();
     let warehouse = match warehouse {
         Some(name) => store.resolve_warehouse(ctx.tenant(), name).await?,
-        None => store.default_warehouse(ctx.tenant()).await?,
+        None => ctx.default_warehouse().await?,
     };
     let warehouse = warehouse.ok_or_else(absent)?;
     let row = store.resolve_table(&warehouse.warehouse, ident).await?.ok_or_else(absent)?;
     let ctx = &ctx.newest().await?;
     let permit = ctx.authorize(actions::QueryTable, &row.table)?; // SECURITY: nothing below may run without it
     let stored = ctx.catalog().metadata().current(&permit, &row).await?;
-    Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()) })
+    let objects = ctx.catalog().files().objects(&row.location)?;
+    Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()), objects })
 }
 
 #[cfg(test)]

@@ -47,11 +47,12 @@ impl World {
         let directory = TempDir::new().unwrap();
         let root_key = RootKey::create(&directory.path().join("root.key")).unwrap();
         let store = Store::open(StoreOptions::new(directory.path().join("polder.db"), root_key), NOW).await.unwrap();
-        let stamp = Stamp { request: RequestId(ulid::Ulid::nil()), now: NOW };
+        let stamp = Stamp::new(RequestId(ulid::Ulid::nil()), NOW);
         let tenant: TenantId = "acme".parse().unwrap();
         let founded = store.bootstrap(&tenant, "root", &stamp).await.unwrap().unwrap();
         let base = Location::parse(&format!("file://{}/base", directory.path().display())).unwrap();
-        let options = CatalogOptions { managed_base: Some(base), ..CatalogOptions::default() };
+        let options =
+            CatalogOptions { managed_base: Some(base), tenants_bring_directories: true, ..CatalogOptions::default() };
         let catalog = Catalog::new(store, options);
         let lake: WarehouseName = "lake".parse().unwrap();
         let world = Self { directory, catalog, admin_key: founded.key.key.id.clone(), lake };

@@ -1,6 +1,6 @@
 //! What a loaded table looks like: the whole document as stored, or only the snapshots that references name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -65,12 +65,16 @@ pub(crate) fn etag(
     metadata_location: &str,
     mode: SnapshotsMode,
     settings_version: i64,
+    config: &BTreeMap<String, String>,
     obligations: &[u8],
 ) -> EntityTag {
     let mut hasher = blake3::Hasher::new();
     // Length first, so that no two different parts can join to one text.
     hasher.update(&(metadata_location.len() as u64).to_le_bytes()).update(metadata_location.as_bytes());
     hasher.update(&[u8::from(mode == SnapshotsMode::Refs)]).update(&settings_version.to_le_bytes());
+    for part in config.iter().flat_map(|(name, value)| [name, value]) {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
     hasher.update(obligations);
     let hash = hasher.finalize().to_hex();
     ["\"", hash.get(..32).unwrap_or_default(), "\""].concat()

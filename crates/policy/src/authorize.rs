@@ -71,7 +71,7 @@ pub fn authorize<A: Action>(
         object: resource.display(),
     };
     let held = held(snapshot, principal, resource).ok_or_else(|| denial(DenialReason::Invisible))?;
-    check_privilege::<A>(snapshot, held).map_err(denial)?;
+    check_privilege::<A>(snapshot, principal, held).map_err(denial)?;
     // After the privilege: what the holder may not know must look absent to each of its credentials (R22).
     if !principal.scopes.allows(A::SCOPE) {
         return Err(denial(DenialReason::Scope));
@@ -94,7 +94,11 @@ pub fn authorize<A: Action>(
     ))
 }
 
-fn check_privilege<A: Action>(snapshot: &PolicySnapshot, held: Held) -> Result<(), DenialReason> {
+fn check_privilege<A: Action>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    held: Held,
+) -> Result<(), DenialReason> {
     // Creating tenants is the operator's alone; a grant in another tenant means nothing.
     if A::PRIVILEGE == Privilege::ManageTenants && !snapshot.is_operator() {
         return Err(DenialReason::Privilege);
@@ -102,7 +106,9 @@ fn check_privilege<A: Action>(snapshot: &PolicySnapshot, held: Held) -> Result<(
     if <A::Resource as Resource>::SUBJECT == Subject::Tenant {
         // One's own tenant is no secret, and every principal of it may knock.
         let open = A::PRIVILEGE == Privilege::List;
-        return if open || held.holds(A::PRIVILEGE) { Ok(()) } else { Err(DenialReason::Privilege) };
+        // SECURITY: administration reaches every warehouse, so a credential for one of them has none.
+        let holds = held.holds(A::PRIVILEGE) && principal.workspace().is_none();
+        return if open || holds { Ok(()) } else { Err(DenialReason::Privilege) };
     }
     if held.holds(A::PRIVILEGE) {
         // Administration of an object that one may not otherwise know is still administration.

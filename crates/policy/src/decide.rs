@@ -34,6 +34,9 @@ pub(crate) fn held<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal
     if &principal.tenant != resource.tenant() || snapshot.tenant() != resource.tenant() {
         return None; // SECURITY: the tenant is part of every decision (R17)
     }
+    if !within_workspace(principal, resource) {
+        return None; // SECURITY: a confined credential sees one warehouse, whatever its principal is granted
+    }
     let (chain, names) = (resource.chain(), resource.names());
     let own = chain.first();
     let denials: Vec<&Grant> = snapshot.grants(principal).filter(|g| g.effect == Effect::Deny).collect();
@@ -53,6 +56,16 @@ pub(crate) fn held<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal
     let quarantined =
         resource.as_table().is_some_and(|t| t.quarantined && quarantine_holds(snapshot, principal, &t.namespace));
     Some(if quarantined { held.unseen() } else { held })
+}
+
+/// True unless the credential is confined to a warehouse that the resource is not, and does not lie in. The tenant lies
+/// in none; what may be done to it is `authorize`'s to say.
+fn within_workspace<R: Resource>(principal: &Principal, resource: &R) -> bool {
+    principal.workspace().is_none_or(|workspace| match resource.names().last() {
+        Some(SecurableName::Warehouse(name)) => name == workspace,
+        Some(_) => false,
+        None => true,
+    })
 }
 
 /// True if quarantined tables of the namespace do not exist for the principal: a restriction stands there for it,

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use polder_types::{
-    Attribute, NamespaceId, PolicyId, Principal, PrincipalId, PrincipalKind, RelationId, RoleId, Scopes, WarehouseId,
+    Attribute, CredentialId, NamespaceId, PolicyId, Principal, PrincipalId, PrincipalKind, RelationId, RoleId, Scopes,
+    WarehouseId,
 };
 use uuid::Uuid;
 
@@ -54,7 +55,7 @@ pub(crate) fn principal(tenant_name: &str, roles: &[u128]) -> Principal {
         id: PrincipalId(Uuid::from_u128(1)),
         name: "ann".into(),
         kind: PrincipalKind::User,
-        key: "pk_aaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+        credential: CredentialId::Key("pk_aaaaaaaaaaaaaaaaaaaa".parse().unwrap()),
         scopes: Scopes::all(),
         roles: roles.iter().copied().map(role).collect(),
         attributes: Arc::default(),

@@ -2,7 +2,7 @@
 
 use polder_types::Principal;
 
-use crate::{Effect, NamespaceRef, PolicySnapshot, Privilege, Resource, Securable};
+use crate::{Effect, NamespaceRef, PolicySnapshot, Privilege, Resource, Securable, SecurableName};
 
 mod rows;
 
@@ -61,10 +61,17 @@ fn undone(
     })
 }
 
-/// Another tenant, or a denied `list`.
+/// Another tenant, a warehouse that the credential is not for, or a denied `list`.
 fn blocked<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
     let foreign = &principal.tenant != resource.tenant() || snapshot.tenant() != resource.tenant();
-    foreign || denied(snapshot, principal, resource, Privilege::List)
+    let confined = principal.workspace().is_some_and(|workspace| {
+        !resource.names().is_empty()
+            && !resource
+                .names()
+                .iter()
+                .any(|name| matches!(name, SecurableName::Warehouse(found) if found == workspace))
+    });
+    foreign || confined || denied(snapshot, principal, resource, Privilege::List)
 }
 
 /// A quarantined table in a namespace where the principal is restricted and not exempt.

@@ -6,11 +6,18 @@ use std::{
 };
 
 use polder_types::{
-    Attribute, KeyId, Micros, Principal, PrincipalId, PrincipalKind, QualifiedName, RelationId, RoleId, Scopes,
-    TenantId,
+    Assertion, Attribute, CredentialId, KeyId, Micros, Principal, PrincipalId, PrincipalKind, QualifiedName,
+    RelationId, RoleId, Scopes, TenantId, Who,
 };
 
 use crate::{Grant, Obligations, Restriction, TableRef, restriction::Applied};
+
+/// The attribute that says under which subject the tenant's identity provider knows a principal.
+pub const EXTERNAL_SUBJECT: &str = "external_subject";
+/// The attribute that a token's groups are read by.
+const GROUPS: &str = "groups";
+/// The principal that requests with debug headers act as, if the tenant has one.
+const DEBUG: &str = "debug";
 
 /// A principal as stored.
 #[derive(Clone, Debug)]
@@ -79,6 +86,8 @@ pub struct PolicySnapshot {
     version: i64,
     operator: bool,
     principals: HashMap<PrincipalId, PrincipalRecord>,
+    /// `None` where two principals claim one subject.
+    by_subject: HashMap<String, Option<PrincipalId>>,
     keys: HashMap<KeyId, KeyRecord>,
     roles: HashMap<RoleId, RoleRecord>,
     grants_by_role: HashMap<RoleId, Vec<Grant>>,
@@ -105,7 +114,19 @@ impl PolicySnapshot {
             }
             restrictions_by_name.entry(restriction.table.clone()).or_default().push(index);
         }
+        let mut by_subject: HashMap<String, Option<PrincipalId>> = HashMap::new();
+        for principal in &parts.principals {
+            let subject = match principal.attributes.get(EXTERNAL_SUBJECT) {
+                Some(Attribute::Text(subject)) => subject.clone(),
+                // Written as a number, since some issuers number their users.
+                Some(Attribute::Int(number)) => number.to_string(),
+                _ => continue,
+            };
+            // SECURITY: a subject that two principals claim is nobody's.
+            by_subject.entry(subject).and_modify(|id| *id = None).or_insert(Some(principal.id));
+        }
         Self {
+            by_subject,
             tenant: parts.tenant,
             version: parts.version,
             operator: parts.operator,
@@ -151,19 +172,53 @@ impl PolicySnapshot {
             Some(_) => return None,
             None => key.scopes,
         };
+        Some(self.principal(record, CredentialId::Key(key.id.clone()), scopes))
+    }
+
+    /// Makes the principal that a verified credential stands for, its scopes cut to `scopes` if given. `None` as for
+    /// [`PolicySnapshot::authenticate`]; also if an assertion means nobody, or somebody disabled: none is ever made up.
+    #[must_use]
+    pub fn admit(&self, credential: &CredentialId, scopes: Option<Scopes>, now: Micros) -> Option<Principal> {
+        let assertion = match credential {
+            CredentialId::Key(key) => return self.authenticate(key, scopes, now),
+            CredentialId::Asserted(assertion) => assertion,
+        };
+        let record = self.meant(assertion).filter(|record| record.enabled)?;
+        let scopes = scopes.unwrap_or(assertion.scopes);
+        if !scopes.within(assertion.scopes) {
+            return None;
+        }
+        let mut principal = self.principal(record, credential.clone(), scopes);
+        if let Some(groups) = &assertion.groups {
+            // What the tenant's own administrator wrote wins over what an issuer says.
+            let mut attributes = (*principal.attributes).clone();
+            attributes.entry(GROUPS.to_owned()).or_insert_with(|| Attribute::List(groups.clone()));
+            principal.attributes = attributes.into();
+        }
+        Some(principal)
+    }
+
+    fn meant(&self, assertion: &Assertion) -> Option<&PrincipalRecord> {
+        match &assertion.who {
+            Who::Subject(subject) => self.principals.get(&(*self.by_subject.get(subject)?)?),
+            Who::Debug => self.principals.values().find(|record| record.name.as_ref() == DEBUG),
+        }
+    }
+
+    fn principal(&self, record: &PrincipalRecord, credential: CredentialId, scopes: Scopes) -> Principal {
         let mut roles = record.roles.clone();
         roles.sort_unstable();
         roles.dedup();
-        Some(Principal {
+        Principal {
             tenant: self.tenant.clone(),
             id: record.id,
             name: record.name.clone(),
             kind: record.kind,
-            key: key.id.clone(),
+            credential,
             scopes,
             roles: roles.into(),
             attributes: record.attributes.clone(),
-        })
+        }
     }
 
     /// A key that is not revoked.

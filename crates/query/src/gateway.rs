@@ -138,6 +138,22 @@ impl Gateway {
         explained.inspect_err(|error| record::refused(ctx, error))
     }
 
+    /// Goes from a statement's text to its verified plan, and runs nothing: what `cargo xtask bench` measures.
+    ///
+    /// # Errors
+    /// As [`Gateway::query`].
+    pub async fn verify(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<(), Error> {
+        let attempt = self.admit(ctx, request).await?;
+        let Gated { asked, relations, .. } = self.gate(&attempt).await?;
+        let (Asked::Rows(query) | Asked::Plan(query)) = asked else {
+            return Err(crate::error::refused("a plan of anything but a query", None));
+        };
+        let resolved = attempt.resolver(self).resolve(&relations).await?;
+        let (planned, _) = self.plan(&attempt, *query, &resolved).await?;
+        self.pool.discard(&attempt.slot, planned);
+        Ok(())
+    }
+
     async fn answer(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<QueryAnswer, Error> {
         let attempt = self.admit(ctx, request).await?;
         let gated = self.gate(&attempt).await?;

@@ -153,7 +153,7 @@ impl Resolver<'_> {
         let store = self.ctx.catalog().store();
         let row = match warehouse {
             Some(name) => store.resolve_warehouse(self.ctx.tenant(), name).await?,
-            None => store.default_warehouse(self.ctx.tenant()).await?,
+            None => self.ctx.default_warehouse().await?,
         };
         let Some(row) = row else { return Ok(Vec::new()) };
         let name = row.warehouse.name.clone();

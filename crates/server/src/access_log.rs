@@ -1,15 +1,16 @@
-//! The access log: one line of JSON a request, written by a thread of its own. Holds ids, names of operations and
-//! numbers; no path, no literal, no secret. Under overload lines are dropped and counted, never waited for.
+//! The access log: one line of JSON a request, gathered in memory and written by a thread of its own. Holds ids, names
+//! of operations and numbers; no path, no literal, no secret. Under overload lines are dropped and counted, never waited
+//! for.
 
 use std::{
-    io::{BufWriter, Write},
+    io::Write,
     path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use axum::{body::HttpBody, response::Response};
@@ -18,8 +19,12 @@ use serde::Serialize;
 
 use crate::clock::Arrival;
 
-/// Lines that may wait for the writer.
-const QUEUE_LINES: usize = 8_192;
+/// Most bytes that may wait for the writer: some seconds of a busy server.
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long the writer gathers lines before it writes them: waking it for each would cost more than the request.
+const GATHER: Duration = Duration::from_millis(20);
+/// About the length of a line.
+const LINE_BYTES: usize = 320;
 /// The status of a request whose client went away before its answer.
 const STATUS_CLIENT_GONE: u16 = 499;
 
@@ -34,14 +39,27 @@ pub enum Target {
 
 /// The log.
 pub(crate) struct AccessLog {
-    queue: SyncSender<Message>,
+    shared: Arc<Shared>,
     dropped: AtomicU64,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-enum Message {
-    Line(Box<Record>),
-    Close,
+/// What requests and the writer share.
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+/// Lines that wait for the writer.
+struct Waiting {
+    lines: Vec<u8>,
+    closed: bool,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a handler adds to the line of its request: response extension of query answers (S-060).
@@ -82,17 +100,39 @@ impl AccessLog {
             Target::Stderr => Box::new(std::io::stderr()),
             Target::File(path) => Box::new(append(path)?),
         };
-        let (queue, lines) = sync_channel(QUEUE_LINES);
-        let write = move || write_lines(&lines, BufWriter::new(sink));
-        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(write);
-        let writer = writer.map_err(Error::internal)?;
-        Ok(Self { queue, dropped: AtomicU64::new(0), writer: Mutex::new(Some(writer)) })
+        Self::over(sink)
     }
 
-    fn send(&self, record: Record) {
-        if self.queue.try_send(Message::Line(Box::new(record))).is_err() {
+    fn over(sink: Box<dyn Write + Send>) -> Result<Self> {
+        let waiting = Mutex::new(Waiting { lines: Vec::new(), closed: false });
+        let shared = Arc::new(Shared { waiting, changed: Condvar::new() });
+        let of_writer = Arc::clone(&shared);
+        let write = move || write_lines(&of_writer, sink);
+        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(write);
+        let writer = writer.map_err(Error::internal)?;
+        Ok(Self { shared, dropped: AtomicU64::new(0), writer: Mutex::new(Some(writer)) })
+    }
+
+    fn send(&self, record: &Record) {
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        let written = serde_json::to_writer(&mut line, record);
+        line.push(b'\n');
+        let mut waiting = self.shared.waiting();
+        if written.is_err() || waiting.closed || waiting.lines.len() + line.len() > WAITING_BYTES_MAX {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        let first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(&line);
+        drop(waiting);
+        if first {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// How many lines were dropped so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Writes what waits and joins the writer; lines after this are dropped. Blocks.
@@ -103,7 +143,9 @@ impl AccessLog {
         if dropped > 0 {
             tracing::warn!(dropped, "lines of the access log were dropped");
         }
-        if self.queue.send(Message::Close).is_ok() && writer.join().is_err() {
+        self.shared.waiting().closed = true;
+        self.shared.changed.notify_one();
+        if writer.join().is_err() {
             tracing::error!("the writer of the access log panicked");
         }
     }
@@ -115,23 +157,26 @@ fn append(path: &Path) -> Result<std::fs::File> {
     })
 }
 
-/// Writes line by line, flushes whenever nothing waits. A sink that fails loses lines, not requests.
-fn write_lines(lines: &Receiver<Message>, mut sink: BufWriter<Box<dyn Write + Send>>) {
+/// Writes what has gathered, again and again. A sink that fails loses lines, not requests.
+fn write_lines(shared: &Shared, mut sink: Box<dyn Write + Send>) {
+    let mut lines = Vec::new();
     loop {
-        let message = match lines.try_recv() {
-            Ok(message) => Some(message),
-            Err(TryRecvError::Disconnected) => None,
-            Err(TryRecvError::Empty) => {
-                drop(sink.flush());
-                lines.recv().ok()
-            }
-        };
-        let Some(Message::Line(record)) = message else { break };
-        if serde_json::to_writer(&mut sink, &record).is_ok() {
-            drop(sink.write_all(b"\n"));
+        let waiting = shared.waiting();
+        let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
+        let waiting = shared.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+        let closed = waiting.closed;
+        drop(waiting);
+        if !closed {
+            std::thread::sleep(GATHER);
+        }
+        // The two buffers change places, so that neither is made anew.
+        std::mem::swap(&mut lines, &mut shared.waiting().lines);
+        drop(sink.write_all(&lines).and_then(|()| sink.flush()));
+        lines.clear();
+        if closed {
+            return;
         }
     }
-    drop(sink.flush());
 }
 
 /// The line of one request; written when the request ends, also if its client goes away.
@@ -190,7 +235,7 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.duration_us = self.arrival.elapsed_us();
-            self.log.send(record);
+            self.log.send(&record);
         }
     }
 }

@@ -1,11 +1,21 @@
 //! What every request works with: one catalog, one gateway, one authenticator, one access log.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use polder_catalog::Catalog;
 use polder_query::Gateway;
 
-use crate::{access_log::AccessLog, auth::Authenticator, config::Limits};
+use crate::{
+    access_log::AccessLog,
+    auth::Authenticator,
+    config::Limits,
+    idempotency::InFlight,
+    metrics::{Figures, Metrics},
+    posture::Posture,
+};
 
 /// The server's parts.
 pub(crate) struct App {
@@ -13,7 +23,10 @@ pub(crate) struct App {
     gateway: Gateway,
     auth: Authenticator,
     access_log: AccessLog,
+    metrics: Arc<Metrics>,
+    posture: Posture,
     limits: Limits,
+    in_flight: InFlight,
     stopping: AtomicBool,
 }
 
@@ -24,9 +37,20 @@ impl App {
         gateway: Gateway,
         auth: Authenticator,
         access_log: AccessLog,
-        limits: Limits,
+        metrics: Arc<Metrics>,
+        (posture, limits): (Posture, Limits),
     ) -> Self {
-        Self { catalog, gateway, auth, access_log, limits, stopping: AtomicBool::new(false) }
+        Self {
+            catalog,
+            gateway,
+            auth,
+            access_log,
+            metrics,
+            posture,
+            limits,
+            in_flight: InFlight::new(),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// The catalog.
@@ -47,6 +71,33 @@ impl App {
     /// The access log.
     pub(crate) fn access_log(&self) -> &AccessLog {
         &self.access_log
+    }
+
+    /// Keyed requests that run now.
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What its parts count themselves.
+    pub(crate) fn figures(&self) -> Figures {
+        let store = self.catalog.store();
+        let (audit_counted, audit_waiting) = store.counted_figures();
+        Figures {
+            store_statements: store.statements(),
+            audit_counted,
+            audit_waiting,
+            access_log_dropped: self.access_log.dropped(),
+        }
+    }
+
+    /// How careful this deployment has to be.
+    pub(crate) fn posture(&self) -> Posture {
+        self.posture
     }
 
     /// Bounds of the process.

@@ -1,9 +1,13 @@
-//! Who is asking: access tokens of the built-in issuer, API keys as Bearer or Basic. The only maker of principals in
-//! the server. Refuses everything else with one and the same answer (R31).
+//! Who is asking: API keys as Bearer or Basic, access tokens of the built-in issuer, users' tokens of the configured one,
+//! and debug headers in development. The only maker of principals in the server; makes none up. Refuses everything else
+//! with one and the same answer (R31).
 
 mod credential;
+mod debug;
+mod jwt;
 mod session;
 pub(crate) mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -11,13 +15,18 @@ use http::{HeaderMap, header};
 use moka::sync::Cache;
 use polder_policy::PolicySnapshot;
 use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Glance, Named, Store};
-use polder_types::{Error, KeyId, Micros, Principal, Result, Scopes, Subject, TenantId};
+use polder_types::{CredentialId, Error, Micros, Principal, Result, Scopes, Secret, Subject, TenantId, Who};
 
 pub(crate) use credential::{Credential, key_of};
 
-use crate::clock::Arrival;
+use crate::{
+    clock::Arrival,
+    config::Auth,
+    metrics::{AuthOutcome, Metrics},
+};
 use session::Session;
 use tokens::TokenIssuer;
+use users::UserTokens;
 
 /// Most credentials remembered.
 const SESSIONS_MAX: u64 = 100_000;
@@ -38,11 +47,11 @@ pub(crate) struct Authenticated {
 
 /// What a verified credential stands for, before the policy is asked whether it still holds.
 pub(crate) struct Identity {
-    /// The tenant that the key belongs to.
+    /// The tenant that the credential is for.
     pub(crate) tenant: TenantId,
-    /// The key.
-    pub(crate) key: KeyId,
-    /// What a token was cut to; `None` for a key itself.
+    /// What it is.
+    pub(crate) credential: CredentialId,
+    /// What a token of a key was cut to; `None` for the credential itself.
     pub(crate) scopes: Option<Scopes>,
     /// When a token ends; `None` for a key itself, whose end the policy knows.
     pub(crate) expires_at: Option<Micros>,
@@ -53,7 +62,11 @@ pub(crate) struct Identity {
 /// Checks credentials, remembers the good ones.
 pub(crate) struct Authenticator {
     store: Store,
-    tokens: TokenIssuer,
+    metrics: Arc<Metrics>,
+    /// `None` if the built-in issuer is off.
+    tokens: Option<TokenIssuer>,
+    users: Option<UserTokens>,
+    debug: bool,
     sessions: Cache<blake3::Hash, Arc<Session>>,
 }
 
@@ -61,16 +74,20 @@ impl Authenticator {
     /// Over an open store, whose signing key it uses.
     ///
     /// # Errors
-    /// `Internal` if the signing key cannot be used.
-    pub(crate) fn new(store: Store) -> Result<Self> {
-        let tokens = TokenIssuer::new(store.signing_key())?;
+    /// `Invalid` for a configured key that cannot be used, `Internal` if the signing key cannot be.
+    pub(crate) fn new(store: Store, config: &Auth, metrics: Arc<Metrics>) -> Result<Self> {
+        let tokens = match config.builtin_issuer {
+            true => Some(TokenIssuer::new(store.signing_key(), config)?),
+            false => None,
+        };
+        let users = UserTokens::new(config)?;
         let sessions = Cache::builder().max_capacity(SESSIONS_MAX).time_to_idle(SESSION_IDLE).build();
-        Ok(Self { store, tokens, sessions })
+        Ok(Self { store, metrics, tokens, users, debug: config.debug, sessions })
     }
 
-    /// The built-in issuer.
-    pub(crate) fn tokens(&self) -> &TokenIssuer {
-        &self.tokens
+    /// The built-in issuer, if it is on.
+    pub(crate) fn tokens(&self) -> Option<&TokenIssuer> {
+        self.tokens.as_ref()
     }
 
     /// Authenticates a request by its one `Authorization` header.
@@ -85,9 +102,12 @@ impl Authenticator {
         arrival: &Arrival,
     ) -> Result<Authenticated> {
         match self.try_authenticate(headers, named, arrival).await? {
-            Ok(authenticated) => Ok(authenticated),
-            Err(reason) => {
-                self.count_denial(operation, reason, arrival);
+            Ok(authenticated) => {
+                self.metrics.authenticated(AuthOutcome::Allowed);
+                Ok(authenticated)
+            }
+            Err(outcome) => {
+                self.count_denial(operation, outcome, outcome.as_str(), arrival);
                 Err(Error::unauthenticated())
             }
         }
@@ -99,26 +119,60 @@ impl Authenticator {
         headers: &HeaderMap,
         named: &Named,
         arrival: &Arrival,
-    ) -> Result<Result<Authenticated, &'static str>> {
+    ) -> Result<Result<Authenticated, AuthOutcome>> {
         let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return Ok(Err("no_credential")) };
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) => value,
+            (None, _) if self.debug => return self.by_headers(headers, named, arrival).await,
+            _ => return Ok(Err(AuthOutcome::NoCredential)),
+        };
         let fingerprint = blake3::hash(value.as_bytes());
         let session = match self.sessions.get(&fingerprint) {
             Some(session) => session,
             None => {
-                let Some(credential) = Credential::parse(value) else { return Ok(Err("malformed")) };
-                let Some(identity) = self.identify(&credential).await? else { return Ok(Err("unknown")) };
+                let Some(credential) = Credential::parse(value) else { return Ok(Err(AuthOutcome::Malformed)) };
+                let identity = self.identify(&credential, arrival.now).await?;
+                let Some(identity) = identity else { return Ok(Err(AuthOutcome::Unknown)) };
                 self.sessions.get_with(fingerprint, || Arc::new(Session::new(identity)))
             }
         };
+        let admitted = self.admit(&session, named, arrival).await?;
+        if admitted.is_err() {
+            self.sessions.invalidate(&fingerprint);
+        }
+        Ok(admitted)
+    }
+
+    /// A request without a credential, in debug mode. Its session is one for each tenant and workspace.
+    async fn by_headers(
+        &self,
+        headers: &HeaderMap,
+        named: &Named,
+        arrival: &Arrival,
+    ) -> Result<Result<Authenticated, AuthOutcome>> {
+        let Some(identity) = debug::identify(headers) else { return Ok(Err(AuthOutcome::NoCredential)) };
+        let workspace = identity.credential.assertion().and_then(|assertion| assertion.workspace.as_ref());
+        // No `Authorization` header holds a zero byte: these are none of its fingerprints.
+        let text = [identity.tenant.as_str(), "\0", workspace.map_or("", |name| name.as_str())].concat();
+        let fingerprint = blake3::hash(text.as_bytes());
+        let session = self.sessions.get_with(fingerprint, || Arc::new(Session::new(identity)));
+        self.admit(&session, named, arrival).await
+    }
+
+    /// Asks the policy of now whether a credential still stands for somebody.
+    async fn admit(
+        &self,
+        session: &Session,
+        named: &Named,
+        arrival: &Arrival,
+    ) -> Result<Result<Authenticated, AuthOutcome>> {
         // SECURITY: the policy as of now, whatever node changed it: the credential and every decision stand on it.
         let policy = self.store.glance(session.tenant(), named).await?;
-        let Some((snapshot, glance)) = policy else { return Ok(Err("unknown")) };
+        let Some((snapshot, glance)) = policy else { return Ok(Err(AuthOutcome::Unknown)) };
         let Some(principal) = session.principal(&snapshot, arrival.now) else {
-            self.sessions.invalidate(&fingerprint);
-            return Ok(Err("ended"));
+            return Ok(Err(AuthOutcome::Ended));
         };
-        self.record_use(&session, &principal, &snapshot, arrival).await;
+        self.record_use(session, &principal, &snapshot, arrival).await;
         Ok(Ok(Authenticated { principal, snapshot, glance }))
     }
 
@@ -126,14 +180,14 @@ impl Authenticator {
     ///
     /// # Errors
     /// The store's own.
-    pub(crate) async fn identify(&self, credential: &Credential) -> Result<Option<Identity>> {
+    pub(crate) async fn identify(&self, credential: &Credential, now: Micros) -> Result<Option<Identity>> {
         match credential {
-            Credential::Token(token) => Ok(self.tokens.verify(token)),
+            Credential::Token(token) => Ok(self.token(token, now)),
             Credential::Key { id, secret } => {
                 let tenant = self.store.verify_key(id, secret).await?;
                 Ok(tenant.map(|tenant| Identity {
                     tenant,
-                    key: id.clone(),
+                    credential: CredentialId::Key(id.clone()),
                     scopes: None,
                     expires_at: None,
                     subject: None,
@@ -142,9 +196,18 @@ impl Authenticator {
         }
     }
 
+    /// A token of ours by its header, else of the configured issuer: each is tried by one verifier only.
+    fn token(&self, token: &Secret, now: Micros) -> Option<Identity> {
+        match &self.tokens {
+            Some(issuer) if issuer.is_ours(token) => issuer.verify(token),
+            _ => self.users.as_ref()?.identify(token, now),
+        }
+    }
+
     /// Counts the use; the first one of a credential, and one every five minutes after, is a record of its own.
     async fn record_use(&self, session: &Session, principal: &Principal, snapshot: &PolicySnapshot, at: &Arrival) {
         let actor = Actor { id: principal.id, name: principal.name.clone() };
+        let (subject, object) = principal.credential.object();
         if session.record_is_due(at.now) {
             let record = AuditRecord {
                 tenant: Some(principal.tenant.clone()),
@@ -153,18 +216,15 @@ impl Authenticator {
                 actor: Some(actor.clone()),
                 action: AUTHENTICATE,
                 object: AuditObject {
-                    subject: Subject::ApiKey,
-                    id: Some(principal.key.to_string()),
-                    name: principal.key.to_string(),
+                    subject,
+                    id: principal.credential.key().map(ToString::to_string),
+                    name: object.clone(),
                     version: None,
                 },
                 decision: Decision::Allow,
                 reason: None,
                 policy_version: Some(snapshot.version()),
-                detail: session.expires_at().map_or(AuditDetail::None, |expires_at| AuditDetail::Token {
-                    key: principal.key.clone(),
-                    expires_at,
-                }),
+                detail: detail(session, principal),
             };
             match self.store.record_strict(record).await {
                 Ok(()) => return,
@@ -178,8 +238,8 @@ impl Authenticator {
             request: at.request_id,
             actor: Some(actor),
             action: AUTHENTICATE,
-            subject: Subject::ApiKey,
-            object: principal.key.to_string(),
+            subject,
+            object,
             decision: Decision::Allow,
             reason: None,
             policy_version: snapshot.version(),
@@ -187,7 +247,14 @@ impl Authenticator {
     }
 
     /// Counts a refusal. Nothing that the caller sent is in it.
-    pub(crate) fn count_denial(&self, operation: &'static str, reason: &'static str, arrival: &Arrival) {
+    pub(crate) fn count_denial(
+        &self,
+        operation: &'static str,
+        outcome: AuthOutcome,
+        reason: &'static str,
+        arrival: &Arrival,
+    ) {
+        self.metrics.authenticated(outcome);
         self.store.count(CountedEvent {
             tenant: None,
             at: arrival.now,
@@ -200,5 +267,19 @@ impl Authenticator {
             reason: Some(reason),
             policy_version: 0,
         });
+    }
+}
+
+/// What the record of a use says of the credential: never the credential itself.
+fn detail(session: &Session, principal: &Principal) -> AuditDetail {
+    match (&principal.credential, session.expires_at()) {
+        (CredentialId::Key(key), Some(expires_at)) => AuditDetail::Token { key: key.clone(), expires_at },
+        (CredentialId::Key(_), None) => AuditDetail::None,
+        (CredentialId::Asserted(assertion), expires_at) => match &assertion.who {
+            Who::Subject(subject) => {
+                AuditDetail::UserToken { subject: subject.clone(), display: assertion.display.clone(), expires_at }
+            }
+            Who::Debug => AuditDetail::None,
+        },
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     extract::{RawPathParams, Request},
 };
 use bytes::Bytes;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, Method, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use polder_store::Named;
 use polder_types::{Error, ErrorKind, Namespace, Result, Subject};
@@ -154,6 +154,35 @@ impl Call {
             }
         })
         .await;
+    }
+
+    /// Reads the whole body; the call that comes back still has it.
+    ///
+    /// # Errors
+    /// As [`Call::bytes`].
+    pub(crate) async fn buffered(self) -> Result<(Self, Bytes)> {
+        let (app, parts, params) = (Arc::clone(&self.app), self.parts.clone(), self.params.clone());
+        let (bytes_max, arrival) = (self.bytes_max, self.arrival);
+        let bytes = self.bytes().await?;
+        let body = Mutex::new(Body::from(bytes.clone()));
+        Ok((Self { app, parts, params, body, bytes_max, arrival }, bytes))
+    }
+
+    /// The same request once more, with this body.
+    pub(crate) fn again(&self, body: Bytes) -> Self {
+        Self {
+            app: Arc::clone(&self.app),
+            parts: self.parts.clone(),
+            params: self.params.clone(),
+            body: Mutex::new(Body::from(body)),
+            bytes_max: self.bytes_max,
+            arrival: self.arrival,
+        }
+    }
+
+    /// Its method, and its path and query as they were sent.
+    pub(crate) fn target(&self) -> (&Method, &str) {
+        (&self.parts.method, self.parts.uri.path_and_query().map_or("", |target| target.as_str()))
     }
 
     fn into_body(self) -> Body {

@@ -1,10 +1,13 @@
 //! Configuration: one TOML file, `POLDER_` environment variables over it, one struct a concern. Unknown keys are refused
 //! with a suggestion, and all errors are told at once. The one place that reads the environment.
 
+mod auth;
 mod database;
 mod limits;
 mod listener;
+mod operations;
 mod read;
+mod storage;
 
 use std::{
     net::SocketAddr,
@@ -13,9 +16,13 @@ use std::{
 
 use polder_types::{Error, Result};
 
+pub use auth::{Auth, ClaimNames, UserKey};
 pub use database::Database;
 pub use limits::Limits;
 pub use listener::{Listener, Tls};
+pub use operations::Operations;
+pub use polder_catalog::S3Profile;
+pub use storage::StorageSettings;
 
 use crate::{
     access_log::Target,
@@ -36,7 +43,11 @@ pub struct Config {
     pub posture: Posture,
     /// Where the doors are.
     pub listener: Listener,
-    /// Where the database and managed warehouses are kept.
+    /// Whose word is believed.
+    pub auth: Auth,
+    /// The listener for those who run it.
+    pub operations: Operations,
+    /// Where the database is kept, and managed warehouses unless `storage` says otherwise.
     pub data_dir: PathBuf,
     /// The metadata database.
     pub database: Database,
@@ -46,6 +57,8 @@ pub struct Config {
     pub access_log: Target,
     /// Bounds.
     pub limits: Limits,
+    /// Where warehouses are kept.
+    pub storage: StorageSettings,
 }
 
 impl Config {
@@ -56,11 +69,14 @@ impl Config {
         Self {
             posture: Posture::of(Environment::Dev, false),
             listener: Listener::plain(listen),
+            auth: Auth::builtin(),
+            operations: Operations::default(),
             data_dir: data.to_owned(),
             database: Database::Embedded,
             root_key_file: data.join("root.key"),
             access_log: Target::File(data.join("access.log")),
             limits: Limits::default(),
+            storage: StorageSettings::default(),
         }
     }
 
@@ -88,6 +104,8 @@ impl Config {
         let data_dir: PathBuf = reader.text("data_dir").map_or_else(|| ".polder".into(), PathBuf::from);
         let default_key = data_dir.join("root.key");
         let listener = Listener::read(&mut reader);
+        let auth = Auth::read(&mut reader);
+        let operations = Operations::read(&mut reader);
         let root_key_file = reader.text("root_key_file").map_or(default_key, PathBuf::from);
         let access_log = reader.text("access_log").map_or(Target::Stderr, |text| match text.as_str() {
             "stderr" => Target::Stderr,
@@ -95,10 +113,22 @@ impl Config {
         });
         let database = Database::read(&mut reader);
         let limits = Limits::read(&mut reader);
+        let storage = StorageSettings::read(&mut reader);
         let mut errors = reader.finish();
         // Without a posture nothing runs: its errors are in the list already.
         let Some(posture) = posture else { return Err(errors) };
-        let config = Self { posture, listener, data_dir, database, root_key_file, access_log, limits };
+        let config = Self {
+            posture,
+            listener,
+            auth,
+            operations,
+            data_dir,
+            database,
+            root_key_file,
+            access_log,
+            limits,
+            storage,
+        };
         errors.extend(config.contradictions());
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
@@ -115,6 +145,8 @@ impl Config {
     fn contradictions(&self) -> Vec<String> {
         let mut errors = Vec::new();
         self.listener.check(self.posture, &mut errors);
+        self.auth.check(self.posture, self.listener.address, &mut errors);
+        self.operations.check(&mut errors);
         errors
     }
 }

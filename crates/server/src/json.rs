@@ -16,7 +16,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 /// Raw members are kept unparsed, so the parser's own recursion limit does not see them: counted here for all.
-fn check_depth(bytes: &[u8]) -> Result<()> {
+pub(crate) fn check_depth(bytes: &[u8]) -> Result<()> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in bytes {
         match byte {

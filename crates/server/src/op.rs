@@ -14,6 +14,7 @@ use polder_policy::AuditClass;
 use polder_store::{Actor, CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Result, Scope, Subject};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 pub use list::*;
 
@@ -23,6 +24,7 @@ use crate::{
     auth::Authenticated,
     call::Call,
     clock::Arrival,
+    idempotency,
     render::{self, Style},
 };
 
@@ -113,22 +115,33 @@ where
     Fut: Future<Output = Result<Response>> + Send,
 {
     let until = call.arrival().at + op.deadline;
-    let ctx = match admit(app, op, &call, until, line).await {
-        Ok(ctx) => ctx,
+    let (ctx, key) = match admit(app, op, &call, until, line).await {
+        Ok(admitted) => admitted,
         Err(error) => {
             call.discard().await;
             return Err(error);
         }
     };
     // A commit runs on its own task and answers `Deadline` itself; this bound is for everything else.
-    let work = handler(ctx, call);
+    let work = async {
+        match key {
+            None => handler(ctx, call).await,
+            Some(key) => idempotency::once(app, op, ctx, call, key, handler).await,
+        }
+    };
     tokio::time::timeout_at(until + DEADLINE_GRACE, work).await.unwrap_or_else(|_| Err(deadline_passed()))
 }
 
 /// Authenticates the caller and looks at what needs no object.
-async fn admit(app: &Arc<App>, op: &'static Op, call: &Call, until: Instant, line: &mut Line<'_>) -> Result<OpCtx> {
+async fn admit(
+    app: &Arc<App>,
+    op: &'static Op,
+    call: &Call,
+    until: Instant,
+    line: &mut Line<'_>,
+) -> Result<(OpCtx, Option<Uuid>)> {
     let arrival = call.arrival();
-    // SECURITY: the tenant comes from the credential only; no other header is looked at (A-015, A-091, R26).
+    // SECURITY: the tenant comes from the credential only, in debug mode apart (A-015, A-091, R26).
     let named = call.named();
     let Authenticated { principal, snapshot, glance } =
         app.auth().authenticate(call.headers(), op.name, &named, arrival).await?;
@@ -136,8 +149,7 @@ async fn admit(app: &Arc<App>, op: &'static Op, call: &Call, until: Instant, lin
     let ctx =
         OpCtx::begun(app.catalog().clone(), principal, (snapshot, glance), arrival.request_id, arrival.now, until);
     check_scope(op, &ctx)?;
-    refuse_idempotency_key(op, call)?;
-    Ok(ctx)
+    Ok((ctx, idempotency::key(op, call.headers())?))
 }
 
 /// Refuses a credential whose scopes do not reach this door, before any object is looked for (S-030).
@@ -146,14 +158,15 @@ fn check_scope(op: &'static Op, ctx: &OpCtx) -> Result<()> {
     if op.scope.is_none_or(|scope| principal.scopes.allows(scope)) {
         return Ok(());
     }
+    let (subject, object) = principal.credential.object();
     ctx.catalog().store().count(CountedEvent {
         tenant: Some(principal.tenant.clone()),
         at: ctx.now(),
         request: ctx.request_id(),
         actor: Some(Actor { id: principal.id, name: principal.name.clone() }),
         action: op.name,
-        subject: Subject::ApiKey,
-        object: principal.key.to_string(),
+        subject,
+        object,
         decision: Decision::Deny,
         reason: Some("scope"),
         policy_version: ctx.snapshot().version(),
@@ -164,14 +177,6 @@ fn check_scope(op: &'static Op, ctx: &OpCtx) -> Result<()> {
         "insufficient_scope",
         "the credential's scopes do not allow this",
     ))
-}
-
-/// `getConfig` gives no `idempotency-key-lifetime`, so no client may send a key; one that does must not believe in it.
-fn refuse_idempotency_key(op: &Op, call: &Call) -> Result<()> {
-    if op.audit == AuditClass::Atomic && call.headers().contains_key("idempotency-key") {
-        return Err(Error::unsupported("unsupported_idempotency_key", "`Idempotency-Key` is not supported yet"));
-    }
-    Ok(())
 }
 
 fn deadline_passed() -> Error {

@@ -55,6 +55,12 @@ impl Posture {
         matches!(self, Self::Dev)
     }
 
+    /// True if a tenant may name a directory of the host as the root of a warehouse.
+    #[must_use]
+    pub const fn lets_tenants_bring_directories(self) -> bool {
+        matches!(self, Self::Dev)
+    }
+
     /// True if `/metrics` is open on the public listener; elsewhere the path does not exist there.
     #[must_use]
     pub const fn opens_metrics(self) -> bool {

@@ -11,8 +11,8 @@ use crate::{
     routes::{
         admin::{self, audit, grants, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
-        iceberg::{config, namespaces, tables},
-        oauth, probes,
+        iceberg::{config, namespaces, tables, transactions},
+        metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
 };
@@ -27,10 +27,15 @@ const DELETE: Method = Method::DELETE;
 /// Makes the service.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let (public, protected) = all();
+    let public = if app.posture().opens_metrics() {
+        public.on(GET, "/metrics", &op::GET_METRICS, metrics::get_metrics)
+    } else {
+        public
+    };
     routing::build(app, public, protected)
 }
 
-/// Every route, for `getConfig` and for the tests that go over all of them.
+/// Every route but `/metrics`, which is there in some postures only; for `getConfig` and for the tests that go over all of them.
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let (public, protected) = all();
@@ -66,6 +71,7 @@ fn iceberg_clients(routes: Protected) -> Protected {
         .in_warehouse(HEAD, "/namespaces/{namespace}/tables/{table}", &op::TABLE_EXISTS, tables::table_exists)
         .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}", &op::UPDATE_TABLE, tables::update_table)
         .in_warehouse(DELETE, "/namespaces/{namespace}/tables/{table}", &op::DROP_TABLE, tables::drop_table)
+        .in_warehouse(POST, "/transactions/commit", &op::COMMIT_TRANSACTION, transactions::commit_transaction)
         .in_warehouse(POST, "/tables/rename", &op::RENAME_TABLE, tables::rename_table)
 }
 

@@ -3,5 +3,6 @@
 pub(crate) mod admin;
 pub(crate) mod api;
 pub(crate) mod iceberg;
+pub(crate) mod metrics;
 pub(crate) mod oauth;
 pub(crate) mod probes;

@@ -1,4 +1,5 @@
-//! How the lines of `router` become doors: a handler is only ever reached through `op`. Owns 404 and 405.
+//! How the lines of `router` become doors: a handler is only ever reached through `op`, and every request is counted.
+//! Owns 404 and 405.
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
@@ -12,6 +13,7 @@ use crate::{
     app::App,
     call::Call,
     clock::Arrival,
+    metrics::{InFlight, RouteMetrics},
     op::{self, Op},
     render::{self, Style},
 };
@@ -49,6 +51,12 @@ type Door = Arc<dyn Fn(Arc<App>, Call) -> BoxFuture<'static, Response> + Send + 
 struct Entry {
     route: Route,
     door: Door,
+}
+
+/// A route with the handle of what is counted of it.
+struct Counted {
+    entry: Entry,
+    metrics: Arc<RouteMetrics>,
 }
 
 /// Routes whose handlers get an authenticated context, and are reached in no other way.
@@ -113,29 +121,51 @@ pub(crate) fn build(app: &Arc<App>, public: Public, protected: Protected) -> Rou
     }
     let mut router = Router::new();
     for (path, entries) in paths {
-        let (app, entries) = (Arc::clone(app), Arc::new(entries));
+        let counted = |entry: Entry| {
+            let metrics = app.metrics().route(&entry.route.method, &entry.route.path, entry.route.op);
+            Counted { entry, metrics }
+        };
+        let entries: Arc<Vec<Counted>> = Arc::new(entries.into_iter().map(counted).collect());
+        let app = Arc::clone(app);
         let serve = move |request| dispatch(Arc::clone(&app), Arc::clone(&entries), request);
         router = router.route(&path, any(serve));
     }
     let unknown = |style| {
         let app = Arc::clone(app);
-        move || async move { op::unknown_path(&app, style, &Arrival::now()) }
+        move |request: Request| async move {
+            let arrival = Arrival::now();
+            let counted = app.metrics().begin_unmatched(request.method(), &arrival);
+            end(counted, op::unknown_path(&app, style, &arrival))
+        }
     };
     router.route(&[ICEBERG, "/{*rest}"].concat(), any(unknown(Style::Iceberg))).fallback(unknown(Style::Gateway))
 }
 
 /// Chooses the route of a path by its method. Each method is served by its own handler: none is derived from another.
-async fn dispatch(app: Arc<App>, entries: Arc<Vec<Entry>>, request: Request) -> Response {
+async fn dispatch(app: Arc<App>, entries: Arc<Vec<Counted>>, request: Request) -> Response {
     let arrival = Arrival::now();
-    let Some(entry) = entries.iter().find(|entry| entry.route.method == *request.method()) else {
-        let style = entries.first().map_or(Style::Gateway, |entry| entry.route.op.style);
-        let allow: Vec<&str> = entries.iter().map(|entry| entry.route.method.as_str()).collect();
-        return op::wrong_method(&app, style, &allow.join(", "), request.method(), &arrival);
+    let Some(Counted { entry, metrics }) =
+        entries.iter().find(|counted| counted.entry.route.method == *request.method())
+    else {
+        let style = entries.first().map_or(Style::Gateway, |counted| counted.entry.route.op.style);
+        let allow: Vec<&str> = entries.iter().map(|counted| counted.entry.route.method.as_str()).collect();
+        let counted = app.metrics().begin_unmatched(request.method(), &arrival);
+        return end(counted, op::wrong_method(&app, style, &allow.join(", "), request.method(), &arrival));
     };
+    let counted = app.metrics().begin(metrics, &arrival);
     let head = entry.route.method == Method::HEAD;
     let response = match Call::new(&app, entry.route.op, request, arrival).await {
-        Ok(call) => (entry.door)(app, call).await,
+        Ok(call) => (entry.door)(Arc::clone(&app), call).await,
         Err(error) => op::malformed(&app, entry.route.op, &error, &arrival),
     };
+    counted.end(response.status());
     if head { render::without_body(response) } else { response }
+}
+
+/// Counts a request that no route took.
+fn end(counted: Option<InFlight<'_>>, response: Response) -> Response {
+    if let Some(counted) = counted {
+        counted.end(response.status());
+    }
+    response
 }

@@ -2,6 +2,7 @@
 //! events, the access log. Used by `polder serve`, the demo and the tests alike.
 
 mod listen;
+mod operations;
 pub(crate) mod tls;
 
 use std::{net::SocketAddr, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
@@ -19,12 +20,15 @@ use crate::{
     auth::Authenticator,
     clock::Arrival,
     config::{Config, Database},
+    metrics::Metrics,
     router,
 };
 use listen::Listening;
 
 /// How often counted audit events are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// Most connections of the operations listener.
+const OPERATIONS_CONNECTIONS_MAX: usize = 16;
 /// The database below the data directory.
 const DATABASE: &str = "polder.db";
 /// Managed warehouses below the data directory.
@@ -33,6 +37,7 @@ const WAREHOUSES: &str = "warehouses";
 /// A server that runs until it is shut down.
 pub struct RunningServer {
     address: SocketAddr,
+    operations: Option<SocketAddr>,
     app: Arc<App>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -51,9 +56,20 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
     let doors =
         Listening { listener, router: router::router(&app), tls, connections_max: config.limits.connections_max };
     tasks.spawn(listen::accept(doors, stop.clone(), tasks.clone()));
+    let operations = match config.operations.listen {
+        Some(wanted) => {
+            let (listener, address) = bind("operations.listen", wanted).await?;
+            let router = operations::router(&app, config.operations.token.as_ref());
+            let connections_max = OPERATIONS_CONNECTIONS_MAX;
+            let inside = Listening { listener, router, tls: None, connections_max };
+            tasks.spawn(listen::accept(inside, stop.clone(), tasks.clone()));
+            Some(address)
+        }
+        None => None,
+    };
     tasks.spawn(flush_counted(app.catalog().store().clone(), stop.clone()));
     tracing::info!(%address, "serving");
-    Ok(RunningServer { address, app, stop, tasks })
+    Ok(RunningServer { address, operations, app, stop, tasks })
 }
 
 async fn bind(setting: &'static str, wanted: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
@@ -101,6 +117,12 @@ impl RunningServer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the operations listener is, if there is one.
+    #[must_use]
+    pub fn operations(&self) -> Option<SocketAddr> {
+        self.operations
     }
 
     /// Makes the operator's tenant if the database has no tenant yet; the credential `id:secret` of its first
@@ -162,9 +184,10 @@ pub async fn until_stopped() {
 pub(crate) async fn assemble(config: &Config) -> Result<Arc<App>> {
     let catalog = open(config).await?;
     let gateway = Gateway::new(GatewayConfig::default())?;
-    let auth = Authenticator::new(catalog.store().clone())?;
+    let metrics = Arc::new(Metrics::default());
+    let auth = Authenticator::new(catalog.store().clone(), &config.auth, Arc::clone(&metrics))?;
     let access_log = AccessLog::open(&config.access_log)?;
-    Ok(Arc::new(App::new(catalog, gateway, auth, access_log, config.limits)))
+    Ok(Arc::new(App::new(catalog, gateway, auth, access_log, metrics, (config.posture, config.limits))))
 }
 
 async fn open(config: &Config) -> Result<Catalog> {
@@ -176,13 +199,11 @@ async fn open(config: &Config) -> Result<Catalog> {
     })?;
     let root_key = RootKey::load(&config.root_key_file)?;
     let store = Store::open(store_options(config, &data_dir, root_key), Arrival::now().now).await?;
-    let base = data_dir.join(WAREHOUSES);
-    let managed_base = Location::parse(&format!("file://{}", base.display())).map_err(|_| {
-        Error::invalid("data_dir", format!("`{}` holds a character that locations cannot hold", data_dir.display()))
-    })?;
     let options = CatalogOptions {
-        managed_base: Some(managed_base),
+        managed_base: Some(managed_base(config, &data_dir)?),
         metadata_cache_bytes: config.limits.metadata_cache_bytes_max,
+        storage: config.storage.storage()?,
+        tenants_bring_directories: config.posture.lets_tenants_bring_directories(),
     };
     Ok(Catalog::new(store, options))
 }
@@ -194,10 +215,19 @@ fn store_options(config: &Config, data_dir: &Path, root_key: RootKey) -> StoreOp
     }
 }
 
+fn managed_base(config: &Config, data_dir: &Path) -> Result<Location> {
+    if let Some(base) = &config.storage.managed_base {
+        return Ok(base.clone());
+    }
+    Location::parse(&format!("file://{}", data_dir.join(WAREHOUSES).display())).map_err(|_| {
+        Error::invalid("data_dir", format!("`{}` holds a character that locations cannot hold", data_dir.display()))
+    })
+}
+
 async fn bootstrap(store: &Store, tenant: &str, admin: &str) -> Result<Option<Secret>> {
     let tenant: TenantId = tenant.parse()?;
     let Arrival { request_id, now, .. } = Arrival::now();
-    let founded = store.bootstrap(&tenant, admin, &Stamp { request: request_id, now }).await?;
+    let founded = store.bootstrap(&tenant, admin, &Stamp::new(request_id, now)).await?;
     Ok(founded.map(|founded| Secret::new([founded.key.key.id.as_str(), ":", founded.key.secret.expose()].concat())))
 }
 

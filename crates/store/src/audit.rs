@@ -81,6 +81,15 @@ pub enum AuditDetail {
         /// When it ends.
         expires_at: Micros,
     },
+    /// A token of another issuer was used.
+    UserToken {
+        /// The subject that it names.
+        subject: String,
+        /// The name to show, mostly an email address.
+        display: Option<String>,
+        /// When it ends.
+        expires_at: Option<Micros>,
+    },
     /// A query.
     Query {
         /// blake3 of its text, hex.

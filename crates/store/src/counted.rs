@@ -76,6 +76,8 @@ struct Memory {
     unsure: Vec<Batch>,
     used_keys: BTreeMap<TenantId, BTreeSet<KeyId>>,
     used_keys_count: usize,
+    /// Events since the start.
+    events: u64,
 }
 
 impl Memory {
@@ -130,6 +132,7 @@ impl Store {
         } else {
             HashMap::new()
         };
+        memory.events = memory.events.saturating_add(1);
         memory.add(kind, Tally { count: 1, at: event.at, request: event.request });
         drop(memory);
         if !overflow.is_empty() {
@@ -138,7 +141,14 @@ impl Store {
         }
     }
 
-    /// Writes what was counted. Call every 10 s; `close` does it once more.
+    /// How many events were counted since the start, and how many kinds of them wait for their flush.
+    #[must_use]
+    pub fn counted_figures(&self) -> (u64, u64) {
+        let memory = self.counted().memory();
+        (memory.events, u64::try_from(memory.tallies.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Writes what was counted, and deletes some of what has expired. Call every 10 s; `close` does it once more.
     ///
     /// # Errors
     /// `Unavailable` if the database is; what was not written stays counted.
@@ -152,7 +162,8 @@ impl Store {
         // A task of its own: a caller that gives up must not take counts with it.
         let flush = self.flushes().spawn(async move {
             let tallied = store.write_tallies(tallies).await;
-            store.write_used_keys(used_keys, now).await.and(tallied)
+            let noted = store.write_used_keys(used_keys, now).await.and(tallied);
+            store.sweep_outcomes(now).await.and(noted)
         });
         flush.await.map_err(polder_types::Error::internal)?
     }

@@ -12,7 +12,7 @@ use polder_types::{
 use uuid::Uuid;
 
 use crate::{
-    AuditDetail, AuditObject, Page, PageRequest, Stamp, Store,
+    AuditDetail, AuditObject, Outcome, Page, PageRequest, Stamp, Store,
     audit::Trail,
     cache::{Change, namespace_key},
     db::{self, Row, Session, sql},
@@ -301,6 +301,7 @@ async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<Namespac
     }
     let object = AuditObject::new(Subject::Namespace, namespace.id(), namespace.name.to_string(), row.version);
     let detail = AuditDetail::Properties { removed: 0, updated: row.properties.len() };
+    trail.answered(tx, &Outcome::Done).await?;
     trail.note(tx, "create_namespace", object, detail).await?;
     let row = Arc::new(row);
     tx.changed(Change::Namespace(row.clone()));
@@ -330,6 +331,7 @@ async fn delete(tx: &mut Tx, trail: &Trail, namespace: &NamespaceRef) -> Result<
         tenants::bump(tx, &trail.tenant).await?;
     }
     tx.changed(Change::NamespaceGone(namespace_key(namespace)));
+    trail.answered(tx, &Outcome::Done).await?;
     let object = AuditObject::new(Subject::Namespace, namespace.id(), namespace.name.to_string(), row.int(0)? + 1);
     trail.note(tx, "drop_namespace", object, AuditDetail::None).await
 }
@@ -362,6 +364,7 @@ async fn update(
     tx.execute(query).await?;
     let object = AuditObject::new(Subject::Namespace, namespace.id(), namespace.name.to_string(), row.version);
     let detail = AuditDetail::Properties { removed: answer.removed.len(), updated: answer.updated.len() };
+    trail.answered(tx, &Outcome::Properties(answer.clone())).await?;
     trail.note(tx, "update_namespace", object, detail).await?;
     tx.changed(Change::Namespace(Arc::new(row)));
     Ok(answer)

@@ -14,7 +14,7 @@ use polder_types::{Error, Micros, RequestId, Result, Secret};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    RootKey, SigningKey,
+    IdempotencyKey, RootKey, SigningKey,
     cache::Caches,
     counted::Counted,
     db::{Db, Session},
@@ -33,6 +33,16 @@ pub struct Stamp {
     pub request: RequestId,
     /// Now.
     pub now: Micros,
+    /// The key of a request that must have one outcome, however often it comes.
+    pub keyed: Option<IdempotencyKey>,
+}
+
+impl Stamp {
+    /// A request without an `Idempotency-Key`.
+    #[must_use]
+    pub fn new(request: RequestId, now: Micros) -> Self {
+        Self { request, now, keyed: None }
+    }
 }
 
 /// The metadata database.

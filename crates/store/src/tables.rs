@@ -3,6 +3,7 @@
 mod change;
 mod commit;
 mod place;
+mod retired;
 
 use std::sync::Arc;
 
@@ -14,8 +15,7 @@ use crate::{
     Page, PageRequest, Stamp, Store, WarehouseRow,
     audit::Trail,
     db::{Row, sql},
-    fresh,
-    namespaces::path_of,
+    namespaces::{namespace_of, path_of},
     pages::Shown,
     warehouses::{self, WAREHOUSE_COLUMNS},
 };
@@ -61,7 +61,7 @@ pub struct NewTable {
     pub table_uuid: Uuid,
     /// Its columns that policies on its name read (`snapshot.restrictions_on`).
     pub bindings: Vec<ColumnBinding>,
-    /// A policy editor's permit: the table is not quarantined.
+    /// A policy editor's permit: the table is not quarantined, and may lie where a dropped one lay.
     pub released_by: Option<Permit<actions::ManagePolicies>>,
 }
 
@@ -72,16 +72,25 @@ pub struct PointerSwap {
     pub permit: Permit<actions::CommitTable>,
     /// Where the pointer must stand.
     pub expected_metadata_location: String,
-    /// Where it moves.
-    pub new_metadata_location: String,
+    /// Where it moves; `None`: it stays, and must still stand there when the others move.
+    pub new_metadata_location: Option<String>,
     /// Columns that policies on the table read, as far as field ids are new at their paths.
     pub bindings: Vec<ColumnBinding>,
+}
+
+/// A table to be made together with what else a commit does.
+#[derive(Clone, Debug)]
+pub struct Creation {
+    /// The permit for the namespace.
+    pub permit: Permit<actions::CreateTable>,
+    /// The table.
+    pub new: NewTable,
 }
 
 /// What became of a commit.
 #[derive(Debug)]
 pub enum CommitOutcome {
-    /// All pointers moved; the rows, in the order of the swaps.
+    /// All pointers moved, all tables made; the rows, in the order of the swaps and then of the creations.
     Committed(Vec<Arc<TableRow>>),
     /// Nothing happened: this table's pointer or name moved, or it is gone. Resolve again.
     Lost(RelationId),
@@ -132,32 +141,41 @@ impl Store {
         Ok(Some(row))
     }
 
-    /// Makes a table.
+    /// Finds a table by its id, whatever it is called by now.
     ///
     /// # Errors
-    /// `NotFound` if the namespace is gone, `AlreadyExists`, `Invalid` if the location lies outside the warehouse
-    /// or overlaps another table's. `CommitStateUnknown`: delete no file; any other error: nothing happened.
-    pub async fn create_table(
-        &self,
-        permit: &Permit<actions::CreateTable>,
-        new: NewTable,
-        stamp: &Stamp,
-    ) -> Result<Arc<TableRow>> {
-        let (trail, namespace) = (Trail::of(permit, stamp), permit.resource().clone());
-        let id = RelationId(fresh::uuid(stamp.now)?);
-        self.write("create_table", move |tx| {
-            Box::pin(async move { change::create(tx, &trail, namespace, id, new).await })
-        })
-        .await
+    /// `Unavailable` if the database is.
+    pub async fn resolve_relation(&self, warehouse: &WarehouseRef, id: RelationId) -> Result<Option<Arc<TableRow>>> {
+        let query = sql("SELECT n.name_key, r.name FROM relations r \
+             JOIN namespaces n ON n.tenant_id = r.tenant_id AND n.id = r.namespace_id \
+             WHERE r.tenant_id = $1 AND r.id = $2 AND r.warehouse_id = $3 AND r.kind = 'table'");
+        let query = query.bind(&warehouse.tenant.id).bind(id).bind(warehouse.id);
+        let Some(row) = self.read().await?.row(query).await? else {
+            return Ok(None);
+        };
+        let ident = TableIdent::new(namespace_of(&row.text(0)?)?, row.text(1)?)?;
+        // Renamed between the two looks: the caller asks again, or takes it for gone.
+        Ok(self.resolve_table(warehouse, &ident).await?.filter(|row| row.table.id == id))
     }
 
-    /// Checks that a location overlaps no table of the warehouse now. [`Store::create_table`] decides it for good.
+    /// Checks that a location overlaps no table of the warehouse now, and no dropped one unless a policy editor asks.
+    /// [`Store::commit_tables`] decides it for good.
     ///
     /// # Errors
     /// `Invalid` if it does.
-    pub async fn check_free_location(&self, permit: &Permit<actions::CreateTable>, location: &Location) -> Result<()> {
-        let warehouse = permit.resource().warehouse.id;
-        change::refuse_overlap(&mut self.read().await?, permit.tenant(), warehouse, location).await
+    pub async fn check_free_location(
+        &self,
+        permit: &Permit<actions::CreateTable>,
+        released_by: Option<&Permit<actions::ManagePolicies>>,
+        location: &Location,
+    ) -> Result<()> {
+        let (tenant, warehouse) = (permit.tenant(), permit.resource().warehouse.id);
+        let mut session = self.read().await?;
+        change::refuse_overlap(&mut session, tenant, warehouse, location).await?;
+        match released_by.filter(|permit| permit.tenant() == tenant) {
+            Some(_) => Ok(()),
+            None => retired::refuse(&mut session, tenant, location).await,
+        }
     }
 
     /// Drops a table: the row, and the allows that were bound to it. Files stay.
@@ -206,10 +224,15 @@ impl Store {
         self.write("release_table", move |tx| Box::pin(async move { change::release(tx, &trail, table).await })).await
     }
 
-    /// Moves pointers, all or none, if every one stands where its swap expects it and the policy is still that of
-    /// the permits. Each [`PointerSwap`] brings its permit.
-    pub async fn commit_tables(&self, permitted: Vec<PointerSwap>, stamp: &Stamp) -> CommitOutcome {
-        commit::commit(self, permitted, *stamp).await
+    /// Moves pointers and makes tables, all or none, if every pointer stands where its swap expects it, every name
+    /// is free and the policy is still that of the permits. Each [`PointerSwap`] and [`Creation`] brings its permit.
+    pub async fn commit_tables(
+        &self,
+        permitted_swaps: Vec<PointerSwap>,
+        permitted_creations: Vec<Creation>,
+        stamp: &Stamp,
+    ) -> CommitOutcome {
+        commit::commit(self, permitted_swaps, permitted_creations, *stamp).await
     }
 
     /// Lists the tables of a namespace, by name.

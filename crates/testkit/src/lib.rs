@@ -3,13 +3,17 @@
 //! everybody else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should end")]
 
+mod fault_proxy;
 mod http;
 pub mod postgres;
 mod program;
+mod s3;
 mod server;
 mod world;
 
+pub use fault_proxy::{Fault, FaultProxy};
 pub use http::{Answer, Client, Credential};
 pub use program::Program;
+pub use s3::S3;
 pub use server::TestServer;
 pub use world::{OPEN, RESTRICTED, SCHEMA, World};

@@ -93,6 +93,12 @@ impl TestServer {
         self.anonymous().with_key(&self.operator)
     }
 
+    /// Where the operations listener is, if there is one.
+    #[must_use]
+    pub fn operations(&self) -> Option<std::net::SocketAddr> {
+        self.running.operations()
+    }
+
     /// The operator's credential `id:secret`, for the program's own client.
     #[must_use]
     pub fn operator_credential(&self) -> String {

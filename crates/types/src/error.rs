@@ -6,7 +6,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What the caller should do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// Mend the request (400).
     Invalid,
@@ -44,7 +45,8 @@ pub enum ErrorKind {
 }
 
 /// The kind of object an error is about; decides the Iceberg exception type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// No particular object.
     Request,

@@ -1,6 +1,7 @@
 //! The vocabulary of Polder: ids, names, locations, principals, secrets, errors and the Iceberg REST
 //! wire types. Owns grammar and parsing; refuses I/O, clocks and decisions.
 
+mod credential;
 mod error;
 mod ids;
 mod location;
@@ -10,6 +11,7 @@ pub mod rest;
 mod scope;
 mod secret;
 
+pub use credential::{Assertion, CredentialId, Who};
 pub use error::{Detail, Error, ErrorKind, Position, Result, Subject};
 pub use ids::{
     EventId, KeyId, NamespaceId, PolicyId, PrincipalId, RelationId, RequestId, RoleId, TenantId, WarehouseId,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyId, PrincipalId, RoleId, Scopes, TenantId};
+use crate::{CredentialId, PrincipalId, RoleId, Scopes, TenantId, WarehouseName};
 
 /// The kind of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,12 +52,20 @@ pub struct Principal {
     pub name: Arc<str>,
     /// Person or program.
     pub kind: PrincipalKind,
-    /// The key it authenticated with (directly, or by a token minted for that key).
-    pub key: KeyId,
+    /// What it authenticated with.
+    pub credential: CredentialId,
     /// What the credential may do at all.
     pub scopes: Scopes,
     /// The roles it holds, sorted.
     pub roles: Arc<[RoleId]>,
     /// Attributes for filters and masks.
     pub attributes: Arc<BTreeMap<String, Attribute>>,
+}
+
+impl Principal {
+    /// The one warehouse that this credential may see; `None` if it may see every one of its tenant.
+    #[must_use]
+    pub fn workspace(&self) -> Option<&WarehouseName> {
+        self.credential.assertion()?.workspace.as_ref()
+    }
 }

@@ -1,6 +1,6 @@
 //! Which crate may depend on which: types <- policy <- store <- catalog <- query <- server. A crate sees only those to its
-//! left; the test kit is a development dependency and nothing else; libraries that a layer must never see are not in its
-//! manifest either.
+//! left; the test kit is a development dependency and nothing else, and nothing depends on the bench; libraries that a
+//! layer must never see are not in its manifest either.
 
 use super::Finding;
 use crate::repo::File;
@@ -85,7 +85,7 @@ fn forbidden_arrow(name: &str, dependency: &str) -> Option<String> {
     let rank = |c: &str| ORDER.iter().position(|o| *o == c);
     match (rank(name), rank(target)) {
         _ if target == "testkit" => Some("`polder-testkit` may only be a development dependency".to_owned()),
-        (None, Some(_)) if name == "testkit" => None,
+        (None, Some(_)) if matches!(name, "testkit" | "bench") => None,
         (Some(from), Some(to)) if to < from => None,
         _ => Some(format!("`{name}` must not depend on `{target}`: the arrows run {}", ORDER.join(" <- "))),
     }

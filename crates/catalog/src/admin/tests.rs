@@ -73,7 +73,7 @@ async fn roots_of_warehouses_are_disjoint_directories() {
         let error = warehouses::create(&admin, &request("pond", Some(root.clone()))).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict), "{root}: {error:?}");
     }
-    let cloud = warehouses::create(&admin, &request("pond", Some("s3://bucket/pond".to_owned()))).await.unwrap_err();
+    let cloud = warehouses::create(&admin, &request("pond", Some("gs://bucket/pond".to_owned()))).await.unwrap_err();
     assert_eq!(cloud.kind(), ErrorKind::Unsupported);
     warehouses::create(&admin, &request("pond", Some(format!("{base}/pond")))).await.unwrap();
     assert!(world.directory.path().join("pond").is_dir());

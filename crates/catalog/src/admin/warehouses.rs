@@ -1,4 +1,5 @@
-//! Warehouses: managed ones below the server's base, or `file` ones with a root of their own.
+//! Warehouses: managed ones below the server's base, or such with a root of their own: in the local file system, or
+//! where the operator allows the tenant to use a bucket.
 
 use std::sync::Arc;
 
@@ -21,9 +22,10 @@ pub struct WarehouseRequest {
     pub default: bool,
 }
 
-/// Makes a warehouse and its directory.
+/// Makes a warehouse, and its directory or the proof that its bucket can be written.
 ///
 /// # Errors
+/// `Unavailable` if a bucket cannot be written now: nothing was made;
 /// `AlreadyExists`; `Invalid` if a root is refused or overlaps another warehouse's, of whatever tenant;
 /// `Unsupported` for a store that this build does not write.
 pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<WarehouseRow>> {
@@ -36,6 +38,10 @@ pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<Wareh
         let root = root(&ctx, request).await?;
         let new = NewWarehouse { name: request.name.clone(), root, allowed_locations, default: request.default };
         let roots: Vec<Location> = [&new.root].into_iter().chain(&new.allowed_locations).cloned().collect();
+        for root in &roots {
+            // Before the row: a bucket that cannot be written becomes no warehouse.
+            ctx.catalog().files().check_bucket(root).await?;
+        }
         let row = ctx.catalog().store().create_warehouse(&permit, new, &ctx.stamp()).await?;
         for root in &roots {
             // After the row, so that only a root that was found disjoint from all others is made. If the disk
@@ -58,7 +64,7 @@ async fn root(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Location> {
     }
 }
 
-/// Checks a location that a tenant brings: a real path, away from the managed base.
+/// Checks a location that a tenant brings: of one name only, allowed to it, away from the managed base.
 // SECURITY: roots are told apart by their text, so a directory must have one name only: `/proc/self/root/…` or a
 // symbolic link would lead one tenant into another's warehouse. In the managed base the places of all tenants lie,
 // those of warehouses to come too, and an answer from there would tell which tenants exist.
@@ -66,6 +72,15 @@ async fn brought(ctx: &OpCtx, text: &str) -> Result<Location> {
     let refused = |why: &'static str| Err(Error::invalid("location_not_allowed", why).about(Subject::Warehouse));
     let location = writable(text)?;
     let files = ctx.catalog().files();
+    // SECURITY: one answer for a bucket that is not ours, another tenant's, the operator's own and a misspelt one, and
+    // for a directory where the host's files are nobody's to name.
+    let allowed = match location.scheme() {
+        "s3" => files.storage().allows(ctx.tenant(), &location),
+        _ => ctx.catalog().tenants_bring_directories(),
+    };
+    if !allowed {
+        return refused("the operator has not allowed this tenant to use the location");
+    }
     if files.real(&location).await? != location {
         return refused("the location leads through a symbolic link; name its real path");
     }
@@ -80,15 +95,15 @@ async fn brought(ctx: &OpCtx, text: &str) -> Result<Location> {
 /// Parses a root that this build can write, and that is not a whole file system or bucket (R10).
 fn writable(text: &str) -> Result<Location> {
     let location = Location::parse(text)?;
-    if location.scheme() != "file" {
+    if !matches!(location.scheme(), "file" | "s3") {
         return Err(Error::unsupported(
             "unsupported_scheme",
-            format!("warehouses at `{}:` are not supported yet; use `file:`", location.scheme()),
+            format!("warehouses at `{}:` are not supported yet; use `s3:` or `file:`", location.scheme()),
         )
         .about(Subject::Warehouse));
     }
     if location.segments().is_empty() {
-        return Err(Error::invalid("location_not_allowed", "a whole file system cannot be a warehouse")
+        return Err(Error::invalid("location_not_allowed", "a whole file system or bucket cannot be a warehouse")
             .about(Subject::Warehouse));
     }
     Ok(location)

@@ -1,13 +1,11 @@
 //! Creating a table: at once, staged (prepared and answered, nothing stored), or by the commit that publishes a
 //! staged one. The location is checked before anything is written (R1).
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use polder_policy::{Permit, actions};
-use polder_store::{NewTable, TableRow, WarehouseRow, is_stale};
+use polder_store::{NewTable, WarehouseRow};
 use polder_types::{
-    Error, ErrorKind, Location, Namespace, QualifiedName, RelationId, Result, Subject, TableIdent, WarehouseName,
+    Error, Location, Namespace, QualifiedName, RelationId, Result, Subject, TableIdent, WarehouseName,
     rest::CreateTableRequest,
 };
 use uuid::Uuid;
@@ -15,18 +13,22 @@ use uuid::Uuid;
 use super::{
     RETRIES_MAX, TableCommit, pause,
     prepare::NewFile,
-    publish::{Published, remove_all, write_all},
+    publish::{Plan, Published, publish},
 };
 use crate::{
-    OpCtx, SnapshotsMode,
-    catalog::state_unknown,
-    columns,
-    faults::Step,
+    OpCtx, columns,
     ids::fresh_uuid,
     metadata::{self, TableDoc, Update},
     places, properties, resolve,
     tables::LoadedTable,
 };
+
+/// A table that will be made, its file not yet written.
+pub(super) struct Birth {
+    pub(super) permit: Permit<actions::CreateTable>,
+    pub(super) new: NewTable,
+    pub(super) file: NewFile,
+}
 
 /// Creates a table, or prepares one if the request says `stage-create`.
 ///
@@ -54,13 +56,13 @@ pub async fn create(
     let doc = metadata::create((&request).into(), table_uuid, &location, ctx.now())?;
     places::check_document(&doc, &location)?;
     if request.stage_create == Some(true) {
-        ctx.catalog().store().check_free_location(&permit, &location).await?;
+        ctx.catalog().store().check_free_location(&permit, policy_editor(ctx).as_ref(), &location).await?;
         make_directories(ctx, root, &location).await?;
         return Ok(LoadedTable {
             metadata_location: None,
             metadata: Bytes::from(doc.to_bytes()),
             etag: None,
-            config: ctx.catalog().client_config(),
+            config: ctx.catalog().client_config(&location),
             table_uuid,
         });
     }
@@ -85,7 +87,8 @@ async fn create_now(mut ctx: OpCtx, name: WarehouseName, ident: TableIdent, doc:
             ctx = ctx.refresh().await?;
         }
         let warehouse = resolve::warehouse(&ctx, &name).await?;
-        if let Published::Committed(tables) = publish_new(&ctx, &warehouse, &ident, doc.clone()).await?
+        let birth = prepare_new(&ctx, &warehouse, &ident, doc.clone()).await?;
+        if let Published::Committed(tables) = publish(&ctx, vec![Plan::Make(birth)]).await?
             && let Some(table) = tables.into_iter().next()
         {
             return Ok(table);
@@ -94,11 +97,11 @@ async fn create_now(mut ctx: OpCtx, name: WarehouseName, ident: TableIdent, doc:
     Err(Error::unavailable("policy_changing", "the policy keeps changing; nothing was done"))
 }
 
-/// Publishes what a staged create has prepared: the commit's updates applied to nothing.
-pub(super) async fn publish_staged(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &TableCommit) -> Result<Published> {
+/// Makes ready what a staged create has prepared: the commit's updates applied to nothing.
+pub(super) async fn prepare_staged(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &TableCommit) -> Result<Birth> {
     metadata::check(None, &commit.requirements)?;
     let doc = metadata::apply(None, &with_identity(&commit.updates, warehouse)?, ctx.now())?;
-    publish_new(ctx, warehouse, &commit.ident, doc).await
+    prepare_new(ctx, warehouse, &commit.ident, doc).await
 }
 
 /// Adds what a client may leave out: a UUID, and a location below the root.
@@ -125,8 +128,8 @@ fn with_identity(updates: &[Update], warehouse: &WarehouseRow) -> Result<Vec<Upd
     Ok(whole)
 }
 
-/// Writes the first metadata file of a table and its row.
-async fn publish_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, doc: TableDoc) -> Result<Published> {
+/// Decides on a new table and checks its name and its place.
+async fn prepare_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, doc: TableDoc) -> Result<Birth> {
     let permit = permit(ctx, warehouse, &ident.namespace).await?; // SECURITY: nothing below may run without it
     refuse_taken(ctx, warehouse, ident).await?;
     let location = doc.location()?;
@@ -138,51 +141,25 @@ async fn publish_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, 
     let restrictions = columns::restrictions_on_name(ctx.snapshot(), &name);
     let bindings = columns::new_bindings(restrictions, RelationId(Uuid::nil()), &[&doc]);
     let file = NewFile::new(root, &location, 0, doc)?;
+    // Whoever edits policies has looked: the table is not hidden from those restricted in its namespace.
+    let released_by = policy_editor(ctx);
     // The transaction decides; this keeps the directories of other tables clean.
-    ctx.catalog().store().check_free_location(&permit, &location).await?;
+    ctx.catalog().store().check_free_location(&permit, released_by.as_ref(), &location).await?;
     make_directories(ctx, root, &location).await?;
-    write_all(ctx, &[&file]).await?;
     let new = NewTable {
         name: ident.name.clone(),
         location,
         metadata_location: file.place.to_string(),
         table_uuid,
         bindings,
-        // Whoever edits policies has looked: the table is not hidden from those restricted in its namespace.
-        released_by: polder_policy::authorize(
-            ctx.snapshot(),
-            ctx.principal(),
-            actions::ManagePolicies,
-            &ctx.tenant_ref(),
-        )
-        .ok(),
+        released_by,
     };
-    finish(ctx, &file, transact(ctx, &permit, new).await).await
+    Ok(Birth { permit, new, file })
 }
 
-async fn transact(ctx: &OpCtx, permit: &Permit<actions::CreateTable>, new: NewTable) -> Result<Arc<TableRow>> {
-    let catalog = ctx.catalog();
-    catalog.faults().check(Step::BeforeTransaction).map_err(|planned| {
-        Error::unavailable("database_unavailable", "the database is not available").with_source(planned)
-    })?;
-    let created = catalog.store().create_table(permit, new, &ctx.stamp()).await;
-    catalog.faults().check(Step::AfterTransaction).map_err(|planned| state_unknown(Error::internal(planned)))?;
-    created
-}
-
-async fn finish(ctx: &OpCtx, file: &NewFile, created: Result<Arc<TableRow>>) -> Result<Published> {
-    let row = match created {
-        Ok(row) => row,
-        Err(error) if error.kind() == ErrorKind::CommitStateUnknown => return Err(error), // the file stays (F4)
-        Err(error) => {
-            remove_all(ctx, &[file]).await;
-            return if is_stale(&error) { Ok(Published::StalePolicy) } else { Err(error) };
-        }
-    };
-    let warehouse = row.warehouse.warehouse.id;
-    ctx.catalog().metadata().remember(warehouse, &row.metadata_location, Arc::clone(&file.stored)).await;
-    let table = LoadedTable::new(ctx, &row, &file.stored, SnapshotsMode::All)?;
-    Ok(Published::Committed(vec![table]))
+/// The caller's permit to edit policies, if it has one; to lack it is no denial.
+fn policy_editor(ctx: &OpCtx) -> Option<Permit<actions::ManagePolicies>> {
+    polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ManagePolicies, &ctx.tenant_ref()).ok()
 }
 
 async fn refuse_taken(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent) -> Result<()> {

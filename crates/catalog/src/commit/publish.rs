@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use polder_store::{CommitOutcome, PointerSwap, TableRow};
+use polder_store::{CommitOutcome, Creation, PointerSwap, TableRow};
 use polder_types::{Error, Result};
 
-use super::prepare::{Change, NewFile};
+use super::{
+    create::Birth,
+    prepare::{Change, NewFile},
+};
 use crate::{OpCtx, SnapshotsMode, catalog::state_unknown, faults::Step, tables::LoadedTable};
 
 /// What became of one attempt that did not fail.
@@ -18,17 +21,35 @@ pub(super) enum Published {
     StalePolicy,
 }
 
-/// Writes the files and moves all pointers, or none.
-pub(super) async fn publish(ctx: &OpCtx, changes: Vec<Change>) -> Result<Published> {
-    let files: Vec<&NewFile> = changes.iter().filter_map(|change| change.next.as_ref()).collect();
-    if files.is_empty() {
-        let unchanged = changes.iter().map(|change| answer(ctx, &change.row, change));
-        return unchanged.collect::<Result<_>>().map(Published::Committed);
+/// What will be done to one table.
+pub(super) enum Plan {
+    /// Its pointer moves, or must stand still.
+    Change(Change),
+    /// It is made.
+    Make(Birth),
+}
+
+impl Plan {
+    fn file(&self) -> Option<&NewFile> {
+        match self {
+            Self::Change(change) => change.next.as_ref(),
+            Self::Make(birth) => Some(&birth.file),
+        }
     }
+}
+
+/// Writes the files, moves all pointers and makes all tables, or nothing.
+pub(super) async fn publish(ctx: &OpCtx, plans: Vec<Plan>) -> Result<Published> {
+    if let [Plan::Change(change)] = plans.as_slice()
+        && change.next.is_none()
+        && ctx.stamp().keyed.is_none()
+    {
+        return Ok(Published::Committed(vec![LoadedTable::new(ctx, &change.row, &change.base, SnapshotsMode::All)?]));
+    }
+    let files: Vec<&NewFile> = plans.iter().filter_map(Plan::file).collect();
     write_all(ctx, &files).await?;
-    let outcome = transact(ctx, &changes).await;
-    match outcome {
-        CommitOutcome::Committed(rows) => committed(ctx, &changes, &rows).await,
+    match transact(ctx, &plans).await {
+        CommitOutcome::Committed(rows) => committed(ctx, &plans, rows).await,
         CommitOutcome::Lost(_) => {
             remove_all(ctx, &files).await;
             Ok(Published::Lost)
@@ -46,51 +67,58 @@ pub(super) async fn publish(ctx: &OpCtx, changes: Vec<Change>) -> Result<Publish
     }
 }
 
-async fn transact(ctx: &OpCtx, changes: &[Change]) -> CommitOutcome {
+async fn transact(ctx: &OpCtx, plans: &[Plan]) -> CommitOutcome {
     let catalog = ctx.catalog();
     if let Err(planned) = catalog.faults().check(Step::BeforeTransaction) {
         return CommitOutcome::RolledBack(
             Error::unavailable("database_unavailable", "the database is not available").with_source(planned),
         );
     }
-    let swaps = changes.iter().filter_map(|change| {
-        Some(PointerSwap {
-            permit: change.permit.clone(),
-            expected_metadata_location: change.row.metadata_location.clone(),
-            new_metadata_location: change.next.as_ref()?.place.to_string(),
-            bindings: change.bindings.clone(),
-        })
-    });
-    let outcome = catalog.store().commit_tables(swaps.collect(), &ctx.stamp()).await;
+    let (mut swaps, mut creations) = (Vec::new(), Vec::new());
+    for plan in plans {
+        match plan {
+            Plan::Change(change) => swaps.push(PointerSwap {
+                permit: change.permit.clone(),
+                expected_metadata_location: change.row.metadata_location.clone(),
+                new_metadata_location: change.next.as_ref().map(|file| file.place.to_string()),
+                bindings: change.bindings.clone(),
+            }),
+            Plan::Make(birth) => {
+                creations.push(Creation { permit: birth.permit.clone(), new: birth.new.clone() });
+            }
+        }
+    }
+    let outcome = catalog.store().commit_tables(swaps, creations, &ctx.stamp()).await;
     match catalog.faults().check(Step::AfterTransaction) {
         Ok(()) => outcome,
         Err(planned) => CommitOutcome::Unknown(Error::internal(planned)),
     }
 }
 
-async fn committed(ctx: &OpCtx, changes: &[Change], rows: &[Arc<TableRow>]) -> Result<Published> {
-    let mut tables = Vec::with_capacity(changes.len());
-    for change in changes {
-        let row = rows.iter().find(|row| row.table.id == change.row.table.id).unwrap_or(&change.row);
-        if let Some(file) = &change.next {
-            let stored = Arc::clone(&file.stored);
-            ctx.catalog().metadata().remember(row.warehouse.warehouse.id, &file.place.to_string(), stored).await;
-        }
-        tables.push(answer(ctx, row, change)?);
+/// The answer of a commit that landed: the tables in the order of the plans. The store's rows are the changed ones
+/// first, then the new ones.
+async fn committed(ctx: &OpCtx, plans: &[Plan], rows: Vec<Arc<TableRow>>) -> Result<Published> {
+    let changed = plans.iter().filter(|plan| matches!(plan, Plan::Change(_))).count();
+    let (mut moved, mut made) = (rows.iter().take(changed), rows.iter().skip(changed));
+    let mut tables = Vec::with_capacity(plans.len());
+    for plan in plans {
+        let (row, stored) = match plan {
+            Plan::Change(change) => (moved.next(), change.next.as_ref().map_or(&change.base, |file| &file.stored)),
+            Plan::Make(birth) => (made.next(), &birth.file.stored),
+        };
+        let row = row.ok_or_else(|| state_unknown(Error::internal("a commit returned too few rows")))?;
+        let warehouse = row.warehouse.warehouse.id;
+        ctx.catalog().metadata().remember(warehouse, &row.metadata_location, Arc::clone(stored)).await;
+        tables.push(LoadedTable::new(ctx, row, stored, SnapshotsMode::All)?);
     }
     Ok(Published::Committed(tables))
-}
-
-fn answer(ctx: &OpCtx, row: &TableRow, change: &Change) -> Result<LoadedTable> {
-    let stored = change.next.as_ref().map_or(&change.base, |file| &file.stored);
-    LoadedTable::new(ctx, row, stored, SnapshotsMode::All)
 }
 
 /// Writes all files in parallel; if one fails, those that were written are removed again.
 ///
 /// # Errors
 /// `Unavailable`: nothing happened, since no transaction has begun.
-pub(super) async fn write_all(ctx: &OpCtx, files: &[&NewFile]) -> Result<()> {
+async fn write_all(ctx: &OpCtx, files: &[&NewFile]) -> Result<()> {
     let writes = files.iter().map(|file| ctx.catalog().files().put_new(&file.root, &file.place, file.bytes.clone()));
     let written = futures::future::join_all(writes).await;
     match written.into_iter().find_map(Result::err) {
@@ -103,7 +131,7 @@ pub(super) async fn write_all(ctx: &OpCtx, files: &[&NewFile]) -> Result<()> {
 }
 
 /// Removes files that nothing names. One that stays is a small leak, never a wrong answer.
-pub(super) async fn remove_all(ctx: &OpCtx, files: &[&NewFile]) {
+async fn remove_all(ctx: &OpCtx, files: &[&NewFile]) {
     let removals = files.iter().map(|file| ctx.catalog().files().delete(&file.root, &file.place));
     for error in futures::future::join_all(removals).await.into_iter().filter_map(Result::err) {
         tracing::warn!(error = ?error, "a metadata file of a failed commit stays behind");

@@ -4,3 +4,4 @@ mod creates;
 mod faults;
 mod places;
 mod races;
+mod transactions;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use polder_types::{ErrorKind, PrincipalId, PrincipalKind, Scopes};
+use polder_types::{CredentialId, ErrorKind, PrincipalId, PrincipalKind, Scopes};
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn etl() -> Principal {
         id: PrincipalId(uuid::Uuid::nil()),
         name: "etl".into(),
         kind: PrincipalKind::Service,
-        key: "pk_aaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+        credential: CredentialId::Key("pk_aaaaaaaaaaaaaaaaaaaa".parse().unwrap()),
         scopes: Scopes::data(),
         roles: Arc::new([]),
         attributes: Arc::default(),

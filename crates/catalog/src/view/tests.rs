@@ -33,14 +33,17 @@ fn refs_leaves_out_what_no_reference_names() {
 /// A-063, R30: the tag varies by everything that the body depends on.
 #[test]
 fn the_entity_tag_varies_by_what_the_body_depends_on() {
-    let one = etag("file:///a/1.json", SnapshotsMode::All, 1, &[]);
+    let none = BTreeMap::new();
+    let moved = BTreeMap::from([("s3.endpoint".to_owned(), "https://other".to_owned())]);
+    let one = etag("file:///a/1.json", SnapshotsMode::All, 1, &none, &[]);
     assert!(one.starts_with('"') && one.ends_with('"') && one.len() == 34);
-    assert_eq!(one, etag("file:///a/1.json", SnapshotsMode::All, 1, &[]));
+    assert_eq!(one, etag("file:///a/1.json", SnapshotsMode::All, 1, &none, &[]));
     for other in [
-        etag("file:///a/2.json", SnapshotsMode::All, 1, &[]),
-        etag("file:///a/1.json", SnapshotsMode::Refs, 1, &[]),
-        etag("file:///a/1.json", SnapshotsMode::All, 2, &[]),
-        etag("file:///a/1.json", SnapshotsMode::All, 1, b"policy"),
+        etag("file:///a/2.json", SnapshotsMode::All, 1, &none, &[]),
+        etag("file:///a/1.json", SnapshotsMode::Refs, 1, &none, &[]),
+        etag("file:///a/1.json", SnapshotsMode::All, 2, &none, &[]),
+        etag("file:///a/1.json", SnapshotsMode::All, 1, &none, b"policy"),
+        etag("file:///a/1.json", SnapshotsMode::All, 1, &moved, &[]),
     ] {
         assert_ne!(one, other);
     }

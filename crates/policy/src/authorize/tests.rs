@@ -35,6 +35,41 @@ fn another_tenant_is_not_there() {
     assert!(authorize(&acme, &principal("acme", &[]), actions::Query, &tenant("acme")).is_ok());
 }
 
+/// a credential for one warehouse has nothing in another, whatever its principal is granted, and administers
+/// nothing; it may still ask.
+#[test]
+fn a_workspace_confines_whatever_is_granted() {
+    let grants = [Privilege::Read, Privilege::ManageAccess, Privilege::ManagePolicies, Privilege::ReadAudit];
+    let grants: Vec<_> = grants.into_iter().map(|privilege| allow(1, privilege, &tenant("acme"))).collect();
+    let acme = snapshot("acme", grants, vec![]);
+    let confined = |name: &str| {
+        let (who, workspace) = (polder_types::Who::Subject("s".to_owned()), Some(name.parse().unwrap()));
+        let scopes = Scopes::all();
+        let assertion = polder_types::Assertion { who, scopes, workspace, groups: None, display: None };
+        let credential = polder_types::CredentialId::Asserted(std::sync::Arc::new(assertion));
+        Principal { credential, ..principal("acme", &[1]) }
+    };
+    let (here, elsewhere) = (confined("lake"), confined("vault"));
+    for (who, wanted) in [(&here, "ok"), (&elsewhere, "invisible")] {
+        assert_eq!(reason(authorize(&acme, who, actions::LoadTable, &emp())), wanted);
+        assert_eq!(reason(authorize(&acme, who, actions::QueryTable, &emp())), wanted);
+        assert_eq!(reason(authorize_list(&acme, who, actions::ListTables, &public())), wanted);
+        assert_eq!(reason(authorize(&acme, who, actions::GetConfig, &warehouse("acme", 1, "lake"))), wanted);
+        assert_eq!(reason(authorize(&acme, who, actions::ReleaseTable, &emp())), wanted);
+        assert_eq!(reason(authorize(&acme, who, actions::Query, &tenant("acme"))), "ok");
+        for administration in [
+            reason(authorize(&acme, who, actions::ManageAccess, &tenant("acme"))),
+            reason(authorize(&acme, who, actions::ManageKeys, &tenant("acme"))),
+            reason(authorize(&acme, who, actions::ListPolicies, &tenant("acme"))),
+            reason(authorize(&acme, who, actions::ReadAudit, &tenant("acme"))),
+        ] {
+            assert_eq!(administration, "privilege");
+        }
+        assert_eq!(reference::holds(&acme, who, &emp(), Privilege::Read), wanted == "ok");
+        assert_eq!(reference::knows(&acme, who, &public()), wanted == "ok");
+    }
+}
+
 /// R14: without a grant nothing is allowed and nothing exists.
 #[test]
 fn no_grant_means_no_object() {

@@ -44,6 +44,43 @@ fn only_a_live_key_of_an_enabled_principal_authenticates() {
     assert!(PolicySnapshot::new(parts).authenticate(&forever, None, Micros(0)).is_none());
 }
 
+fn assertion(who: Who) -> CredentialId {
+    let (scopes, groups) = (Scopes::data(), Some(vec!["eu".to_owned()]));
+    CredentialId::Asserted(Arc::new(Assertion { who, scopes, workspace: None, groups, display: None }))
+}
+
+/// an assertion means the one enabled principal that carries its subject, or nobody; it gets no role by its groups.
+#[test]
+fn an_assertion_means_one_existing_principal() {
+    let with = |attributes: &[(&str, &str)]| {
+        let text = |text: &str| Attribute::Text(text.to_owned());
+        Arc::new(attributes.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect::<BTreeMap<_, _>>())
+    };
+    let (subject, debug) = (assertion(Who::Subject("idp|1".to_owned())), assertion(Who::Debug));
+    let mut parts = parts();
+    let admit = |parts: &SnapshotParts, credential: &CredentialId| {
+        PolicySnapshot::new(parts.clone()).admit(credential, None, Micros(0))
+    };
+    assert!(admit(&parts, &subject).is_none() && admit(&parts, &debug).is_none(), "a name alone is no subject");
+    parts.principals[0].attributes = with(&[(EXTERNAL_SUBJECT, "idp|1")]);
+    let ann = admit(&parts, &subject).unwrap();
+    assert_eq!((&*ann.name, &*ann.roles, ann.scopes), ("ann", &[role(1), role(2)][..], Scopes::data()));
+    assert_eq!(ann.attributes.get("groups"), Some(&Attribute::List(vec!["eu".to_owned()])));
+    let again = PolicySnapshot::new(parts.clone());
+    assert!(again.admit(&ann.credential, Some(Scopes::all()), Micros(0)).is_none(), "scopes never grow");
+    assert!(admit(&parts, &assertion(Who::Subject("idp|10".to_owned()))).is_none());
+    parts.principals[0].attributes = with(&[(EXTERNAL_SUBJECT, "idp|1"), ("groups", "mine")]);
+    let groups = admit(&parts, &subject).unwrap().attributes.get("groups").cloned();
+    assert_eq!(groups, Some(Attribute::Text("mine".to_owned())), "the administrator's word wins");
+    parts.principals[0].enabled = false;
+    assert!(admit(&parts, &subject).is_none());
+    let id = PrincipalId(uuid::Uuid::from_u128(2));
+    let twin = PrincipalRecord { id, name: "debug".into(), enabled: true, ..parts.principals[0].clone() };
+    parts.principals.push(twin);
+    assert!(admit(&parts, &subject).is_none(), "a subject of two is nobody's, even if one of them is disabled");
+    assert_eq!(admit(&parts, &debug).unwrap().id, id);
+}
+
 /// S-030: a token may ask for fewer scopes than its key has, never for more.
 #[test]
 fn scopes_are_cut_never_widened() {

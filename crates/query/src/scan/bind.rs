@@ -4,7 +4,7 @@ use polder_catalog::{policy_schema, tables::QueryTable};
 use polder_policy::{BoundPredicate, TablePolicy, lower};
 use polder_types::Error;
 
-use super::{GovernedSource, TableCache, error::unsupported, table::SnapshotKey};
+use super::{GovernedSource, TableCache, error::unsupported, files::TableFiles, table::SnapshotKey};
 
 impl GovernedSource {
     /// Opens an authorized table for the principal of its permit: the current snapshot, or one by id.
@@ -18,7 +18,8 @@ impl GovernedSource {
             snapshot,
         };
         // SECURITY: the catalog's location bounds what is read, never the one that the document names.
-        let opened = cache.open(&key, &table.row.location, || table.doc.to_bytes())?;
+        let files = TableFiles::new(&table.row.location, table.objects.clone())?;
+        let opened = cache.open(&key, &files, || table.doc.to_bytes())?;
         let policy = match table.permit.obligations() {
             None => TablePolicy { filter: BoundPredicate::True, fields: Default::default() },
             Some(obligations) => {

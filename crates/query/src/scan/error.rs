@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use parquet::errors::ParquetError;
 use polder_types::{Error, ErrorKind, Subject};
 
 /// A file of the table is missing, damaged, or lies where the table may not read. One text for all of them: a
@@ -9,6 +10,22 @@ use polder_types::{Error, ErrorKind, Subject};
 pub(crate) fn unreadable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::new(ErrorKind::Internal, Subject::Table, "unreadable_table", "the table's files cannot be read")
         .with_source(source)
+}
+
+/// What the store said about a file: that it cannot be asked now is told, anything else is the one opaque error.
+pub(crate) fn untold(error: Error) -> Error {
+    if error.kind() == ErrorKind::Unavailable { error.about(Subject::Table) } else { unreadable(error) }
+}
+
+/// The same for what a Parquet reader passes on.
+pub(crate) fn undecoded(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<Error>() {
+            Ok(error) => untold(*error),
+            Err(source) => unreadable(source),
+        },
+        error => unreadable(error),
+    }
 }
 
 /// The table uses something that this build does not read.

@@ -1,6 +1,6 @@
 //! The files of one table: read only, and only below the table's own location.
 //!
-//! Local files for now; another store is another arm of [`TableFiles`]. Every path comes from metadata or manifests
+//! In the local file system or in a bucket; another store is another arm of [`TableFile`]. Every path comes from metadata or manifests
 //! that a table's writer made, so none is trusted: it is parsed, compared segment by segment, and what it leads to is
 //! compared again after symbolic links are followed (A-004, R10).
 
@@ -20,9 +20,10 @@ use parquet::{
     errors::ParquetError,
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
+use polder_catalog::{OpenObject, TableObjects};
 use polder_types::{Error, Location, is_refused};
 
-use super::error::{unreadable, unsupported};
+use super::error::{unreadable, unsupported, untold};
 
 /// Most bytes of one read: a column chunk, or a footer.
 const READ_BYTES_MAX: u64 = 1 << 30;
@@ -33,14 +34,17 @@ const FOOTER_BYTES_HINT: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct TableFiles {
     root: Location,
+    objects: Option<TableObjects>,
 }
 
 impl TableFiles {
+    /// `objects` are those below the location, if it is in an object store.
+    ///
     /// # Errors
-    /// `Unsupported` for a location that is not in the local file system.
-    pub(crate) fn new(root: &Location) -> Result<Self, Error> {
-        match root.scheme() {
-            "file" => Ok(Self { root: root.clone() }),
+    /// `Unsupported` for a location of neither kind.
+    pub(crate) fn new(root: &Location, objects: Option<TableObjects>) -> Result<Self, Error> {
+        match (root.scheme(), &objects) {
+            ("file", None) | ("s3", Some(_)) => Ok(Self { root: root.clone(), objects }),
             _ => Err(unsupported("tables in this kind of store cannot be queried yet")),
         }
     }
@@ -48,26 +52,42 @@ impl TableFiles {
     /// Reads a whole file of at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// The one opaque error.
-    pub(crate) fn read_all(&self, path: &str, bytes_max: u64) -> Result<Bytes, Error> {
-        let file = self.open(path)?;
-        if file.len > bytes_max {
+    /// The opaque error; `Unavailable` if the store does not answer.
+    pub(crate) async fn read_all(&self, path: &str, bytes_max: u64) -> Result<Bytes, Error> {
+        let place = self.place(path)?;
+        if let Some(objects) = &self.objects {
+            return objects.read_all(&place, bytes_max).await.map_err(untold);
+        }
+        let (file, len) = self.open_local(&place)?;
+        if len > bytes_max {
             return Err(unreadable("a metadata file is larger than any that we read"));
         }
-        file.read(0..file.len).map_err(unreadable)
+        read_local(&file, 0..len).map_err(unreadable)
     }
 
     /// Opens a file.
     ///
     /// # Errors
-    /// The one opaque error.
-    pub(crate) fn open(&self, path: &str) -> Result<TableFile, Error> {
-        // SECURITY: the only way to a file; nothing below may be reached without the two checks.
-        let place = self.locate(path).ok_or_else(|| unreadable("a file lies outside the table's location"))?;
-        let real = self.resolve(&place).map_err(unreadable)?;
+    /// As [`TableFiles::read_all`].
+    pub(crate) async fn open(&self, path: &str) -> Result<TableFile, Error> {
+        let place = self.place(path)?;
+        if let Some(objects) = &self.objects {
+            return objects.open(&place, FOOTER_BYTES_HINT as u64).await.map(TableFile::Object).map_err(untold);
+        }
+        let (file, len) = self.open_local(&place)?;
+        Ok(TableFile::Local { file: Arc::new(file), len })
+    }
+
+    // SECURITY: the only way to a file; nothing may be reached without it, nor a local one without `resolve`.
+    fn place(&self, path: &str) -> Result<Vec<String>, Error> {
+        self.locate(path).ok_or_else(|| unreadable("a file lies outside the table's location"))
+    }
+
+    fn open_local(&self, place: &[String]) -> Result<(File, u64), Error> {
+        let real = self.resolve(place).map_err(unreadable)?;
         let file = File::open(real).map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
-        Ok(TableFile { file: Arc::new(file), len })
+        Ok((file, len))
     }
 
     /// The path's segments below the root; `None` if it does not lie there.
@@ -128,29 +148,56 @@ fn decode(segment: &str) -> Option<String> {
 
 /// An open file.
 #[derive(Clone, Debug)]
-pub(crate) struct TableFile {
-    file: Arc<File>,
-    len: u64,
+pub(crate) enum TableFile {
+    /// In the local file system.
+    Local { file: Arc<File>, len: u64 },
+    /// In a bucket.
+    Object(OpenObject),
 }
 
 impl TableFile {
-    fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
-        // The range comes from the file itself or from a manifest: bounded by what is there before memory is taken.
-        let invalid = || io::Error::from(io::ErrorKind::UnexpectedEof);
-        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.len).ok_or_else(invalid)?;
-        if length > READ_BYTES_MAX {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    fn len(&self) -> u64 {
+        match self {
+            Self::Local { len, .. } => *len,
+            Self::Object(object) => object.len(),
         }
-        let mut buffer = vec![0; usize::try_from(length).map_err(|_| invalid())?];
-        self.file.read_exact_at(&mut buffer, range.start)?;
-        Ok(buffer.into())
     }
+
+    async fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
+        // Ranges come from the file itself or from a manifest: bounded by what is there before memory is taken.
+        for range in ranges {
+            let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.len());
+            if length.ok_or_else(|| unreadable("a range lies outside its file"))? > READ_BYTES_MAX {
+                return Err(unreadable("a range is larger than any that we read"));
+            }
+        }
+        match self {
+            Self::Local { file, .. } => {
+                ranges.iter().map(|range| read_local(file, range.clone()).map_err(unreadable)).collect()
+            }
+            Self::Object(object) => object.ranges(ranges).await.map_err(untold),
+        }
+    }
+}
+
+fn read_local(file: &File, range: Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+    let mut buffer = vec![0; length];
+    file.read_exact_at(&mut buffer, range.start)?;
+    Ok(buffer.into())
 }
 
 impl AsyncFileReader for TableFile {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        let bytes = self.read(range).map_err(|error| ParquetError::External(Box::new(error)));
-        futures::future::ready(bytes).boxed()
+        async move {
+            let mut read = self.read(&[range]).await.map_err(|error| ParquetError::External(Box::new(error)))?;
+            read.pop().ok_or_else(|| ParquetError::EOF("a range was not read".to_owned()))
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        async move { self.read(&ranges).await.map_err(|error| ParquetError::External(Box::new(error))) }.boxed()
     }
 
     fn get_metadata<'a>(
@@ -159,7 +206,7 @@ impl AsyncFileReader for TableFile {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         let options = options.map(|options| options.metadata_options().clone());
         async move {
-            let len = self.len;
+            let len = self.len();
             let reader =
                 ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES_HINT)).with_metadata_options(options);
             Ok(Arc::new(reader.load_and_finish(self, len).await?))

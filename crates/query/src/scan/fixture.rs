@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::govern::Source;
 
-use super::{GovernedSource, PushedPredicate, QueryLocal, TableCache, table::SnapshotKey};
+use super::{GovernedSource, PushedPredicate, QueryLocal, TableCache, files::TableFiles, table::SnapshotKey};
 
 /// A table and what is in it.
 pub(crate) struct Lake {
@@ -196,7 +196,8 @@ impl Lake {
         let cache = TableCache::new(1 << 20);
         let relation: RelationId = serde_json::from_value(json!("9c12d441-03fe-4693-9a96-a0705ddf69c1")).unwrap();
         let key = SnapshotKey { relation, metadata_location: "m.json".to_owned(), snapshot };
-        let table = cache.open(&key, &self.location, || serde_json::to_vec(document).unwrap())?;
+        let files = TableFiles::new(&self.location, None)?;
+        let table = cache.open(&key, &files, || serde_json::to_vec(document).unwrap())?;
         GovernedSource::new(cache, key, table, policy)
     }
 

@@ -86,8 +86,8 @@ impl Inventory {
     ///
     /// # Errors
     /// `Unsupported` for files that this build cannot read and for more than the limits; else the opaque error.
-    pub(crate) fn read(files: &TableFiles, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<Self, Error> {
-        let bytes = files.read_all(snapshot.manifest_list(), MANIFEST_BYTES_MAX)?;
+    pub(crate) async fn read(files: &TableFiles, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<Self, Error> {
+        let bytes = files.read_all(snapshot.manifest_list(), MANIFEST_BYTES_MAX).await?;
         let list = parse_list(&bytes, metadata.format_version())?;
         if list.entries().len() > MANIFESTS_MAX {
             return Err(unsupported("the table has more manifests than can be planned"));
@@ -97,7 +97,7 @@ impl Inventory {
             if manifest.key_metadata.is_some() {
                 return Err(unsupported("encrypted tables cannot be queried yet"));
             }
-            let bytes = files.read_all(&manifest.manifest_path, MANIFEST_BYTES_MAX)?;
+            let bytes = files.read_all(&manifest.manifest_path, MANIFEST_BYTES_MAX).await?;
             let parsed = Manifest::parse_avro(&bytes).map_err(unreadable)?;
             parsed.entries().iter().try_for_each(|entry| found.add(manifest, entry, metadata))?;
         }

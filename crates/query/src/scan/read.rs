@@ -20,7 +20,7 @@ use polder_policy::{FieldPredicate, Literal};
 use polder_types::Error;
 
 use super::{
-    error::unreadable,
+    error::{undecoded, unreadable},
     evolve::{Constants, absent, conformed, identified},
     files::{TableFile, TableFiles},
     inventory::Bounds,
@@ -64,8 +64,8 @@ impl ParquetFile {
         // The Arrow schema that writers embed is a hint about types that we do not follow: without it a column has
         // one type, neither dictionary nor view.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let file = files.open(path)?;
-        let builder = ParquetRecordBatchStreamBuilder::new_with_options(file, options).await.map_err(unreadable)?;
+        let file = files.open(path).await?;
+        let builder = ParquetRecordBatchStreamBuilder::new_with_options(file, options).await.map_err(undecoded)?;
         let (columns, roots) = (builder.schema().fields(), builder.parquet_schema().root_schema().get_fields());
         // A group without columns has no Arrow field; places would shift.
         if columns.len() != roots.len() || columns.iter().zip(roots).any(|(column, root)| column.name() != root.name())
@@ -92,7 +92,7 @@ impl ParquetFile {
             builder = builder.with_row_selection(selection);
         }
         let batches = builder.build().map_err(unreadable)?;
-        Ok(batches.map(move |batch| layout.conform(&batch.map_err(unreadable)?)).boxed())
+        Ok(batches.map(move |batch| layout.conform(&batch.map_err(undecoded)?)).boxed())
     }
 
     /// The row groups that begin within the bytes and may hold a wanted row.

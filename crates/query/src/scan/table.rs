@@ -14,7 +14,7 @@ use iceberg::{
     },
 };
 use moka::sync::Cache;
-use polder_types::{Error, ErrorKind, Location, RelationId, Subject};
+use polder_types::{Error, ErrorKind, RelationId, Subject};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -57,11 +57,12 @@ impl TableCache {
     pub(crate) fn open(
         &self,
         key: &SnapshotKey,
-        location: &Location,
+        files: &TableFiles,
         document: impl FnOnce() -> Vec<u8>,
     ) -> Result<Arc<OpenTable>, Error> {
-        let opened =
-            self.0.try_get_with_by_ref(key, || OpenTable::parse(&document(), location, key.snapshot).map(Arc::new));
+        let opened = self
+            .0
+            .try_get_with_by_ref(key, || OpenTable::parse(&document(), files.clone(), key.snapshot).map(Arc::new));
         opened.map_err(|error| Error::clone(&error))
     }
 
@@ -72,7 +73,7 @@ impl TableCache {
     pub(crate) async fn inventory(&self, key: &SnapshotKey, table: &Arc<OpenTable>) -> Result<Arc<Inventory>, Error> {
         let read = table.inventory.get_or_try_init(|| async {
             let inventory = match &table.snapshot {
-                Some(snapshot) => Inventory::read(&table.files, &table.metadata, snapshot)?,
+                Some(snapshot) => Inventory::read(&table.files, &table.metadata, snapshot).await?,
                 None => Inventory::default(),
             };
             table.weight.fetch_add(narrow(inventory.weight()), Ordering::Relaxed);
@@ -102,7 +103,7 @@ pub(crate) struct OpenTable {
 }
 
 impl OpenTable {
-    fn parse(document: &[u8], location: &Location, snapshot: Option<i64>) -> Result<Self, Error> {
+    fn parse(document: &[u8], files: TableFiles, snapshot: Option<i64>) -> Result<Self, Error> {
         let metadata: TableMetadata = serde_json::from_slice(document).map_err(|error| {
             unsupported("the table uses types or features that cannot be queried yet").with_source(error)
         })?;
@@ -114,7 +115,7 @@ impl OpenTable {
         let mapping = mapping.map(|text| serde_json::from_str(text)).transpose().map_err(unreadable)?;
         Ok(Self {
             columns: Arc::new(arrow_schema(&schema)?),
-            files: TableFiles::new(location)?,
+            files,
             weight: AtomicU32::new(narrow(document.len().saturating_mul(PARSED_FACTOR))),
             inventory: OnceCell::new(),
             mapping,

@@ -233,7 +233,7 @@ impl World {
         let directory = TempDir::new().unwrap();
         let root_key = RootKey::create(&directory.path().join("root.key")).unwrap();
         let store = Store::open(StoreOptions::new(directory.path().join("polder.db"), root_key), NOW).await.unwrap();
-        let stamp = Stamp { request: RequestId(ulid::Ulid::nil()), now: NOW };
+        let stamp = Stamp::new(RequestId(ulid::Ulid::nil()), NOW);
         let founded = store.bootstrap(&"ops-team".parse().unwrap(), "root", &stamp).await.unwrap().unwrap();
         let base = Location::parse(&format!("file://{}/base", directory.path().display())).unwrap();
         let catalog = Catalog::new(store, CatalogOptions { managed_base: Some(base), ..CatalogOptions::default() });

@@ -35,10 +35,47 @@ fn lines_after_close_are_dropped() {
     let log = AccessLog::open(&Target::File(directory.path().join("access.log"))).unwrap();
     log.close();
     let arrival = Arrival::now();
-    for _ in 0..QUEUE_LINES + 10 {
+    drop(Line::begin(&log, "load_table", &arrival));
+    assert_eq!(log.dropped.load(Ordering::Relaxed), 1);
+}
+
+/// A sink that stands still costs memory up to a bound and then lines, never a request.
+#[test]
+fn a_sink_that_stands_still_costs_lines_only() {
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (release, stuck) = std::sync::mpsc::channel();
+    let log = AccessLog::over(Box::new(Stuck(stuck))).unwrap();
+    let arrival = Arrival::now();
+    for _ in 0..100_000 {
         drop(Line::begin(&log, "load_table", &arrival));
     }
     assert!(log.dropped.load(Ordering::Relaxed) > 0);
+    assert!(log.shared.waiting().lines.len() <= WAITING_BYTES_MAX);
+    drop(release);
+    log.close();
+}
+
+/// Lines are there soon, also while the server runs on.
+#[test]
+fn lines_are_written_without_a_close() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("access.log");
+    let log = AccessLog::open(&Target::File(path.clone())).unwrap();
+    drop(Line::begin(&log, "load_table", &Arrival::now()));
+    let begun = std::time::Instant::now();
+    while written(&path).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no line");
+        std::thread::yield_now();
+    }
 }
 
 /// A sink that cannot be opened stops the start.

@@ -51,11 +51,11 @@ impl Session {
             }
         }
         let identity = &self.identity;
-        let principal = snapshot.authenticate(&identity.key, identity.scopes, now)?;
+        let principal = snapshot.admit(&identity.credential, identity.scopes, now)?;
         if identity.subject.is_some_and(|subject| subject != principal.id) {
             return None;
         }
-        let key_end = snapshot.key(&identity.key).and_then(|key| key.expires_at);
+        let key_end = identity.credential.key().and_then(|key| snapshot.key(key)?.expires_at);
         let until = identity.expires_at.into_iter().chain(key_end).min();
         if until.is_some_and(|end| end <= now) {
             return None;

@@ -4,16 +4,19 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use polder_store::SigningKey;
-use polder_types::{Error, KeyId, Micros, Principal, PrincipalId, RequestId, Result, Scopes, Secret, TenantId};
+use polder_types::{
+    CredentialId, Error, KeyId, Micros, Principal, PrincipalId, RequestId, Result, Scopes, Secret, TenantId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
+use crate::config::Auth;
 
 /// How long a token lives.
 pub(crate) const TOKEN_SECONDS: i64 = 3_600;
 /// Most bytes of a token: ours are far below.
 const TOKEN_BYTES_MAX: usize = 2_048;
-/// Who signs, and for whom.
+/// Who signs, and for whom, unless the configuration says so.
 const ISSUER: &str = "polder";
 const AUDIENCE: &str = "polder";
 
@@ -41,6 +44,8 @@ pub(crate) struct TokenIssuer {
     sign: EncodingKey,
     verify: DecodingKey,
     validation: Validation,
+    issuer: String,
+    audience: String,
 }
 
 /// A new token.
@@ -52,17 +57,19 @@ pub(crate) struct Issued {
 }
 
 impl TokenIssuer {
-    /// Prepares signing with the key of the database.
+    /// Prepares signing with the key of the database. The configured issuer is ours unless it is that of users' tokens.
     ///
     /// # Errors
     /// `Internal` if the header cannot be written.
-    pub(crate) fn new(key: &SigningKey) -> Result<Self> {
+    pub(crate) fn new(key: &SigningKey, config: &Auth) -> Result<Self> {
+        let issuer = config.issuer.clone().filter(|_| config.user_key.is_none()).unwrap_or(ISSUER.to_owned());
+        let audience = config.audience.clone().unwrap_or(AUDIENCE.to_owned());
         let header = Header { kid: Some(key.id().to_owned()), ..Header::new(Algorithm::HS256) };
         let encoded = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).map_err(Error::internal)?);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[&issuer]);
+        validation.set_audience(&[&audience]);
         // The library would read its own clock: the end is checked against the request's time, in the session.
         validation.validate_exp = false;
         Ok(Self {
@@ -71,13 +78,15 @@ impl TokenIssuer {
             sign: EncodingKey::from_secret(key.bytes()),
             verify: DecodingKey::from_secret(key.bytes()),
             validation,
+            issuer,
+            audience,
         })
     }
 
     /// Signs a token for a principal; it ends with the key at the latest.
     ///
     /// # Errors
-    /// `Internal` if signing fails.
+    /// `Internal` if signing fails, or the principal came without a key.
     pub(crate) fn issue(
         &self,
         principal: &Principal,
@@ -86,14 +95,15 @@ impl TokenIssuer {
         request: RequestId,
         now: Micros,
     ) -> Result<Issued> {
+        let key = principal.credential.key().ok_or_else(|| Error::internal("tokens are made for keys"))?;
         let iat = now.seconds();
         let exp = key_end.map_or(iat + TOKEN_SECONDS, |end| end.seconds().min(iat + TOKEN_SECONDS));
         let claims = Claims {
-            iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
             sub: principal.id,
             tenant: principal.tenant.clone(),
-            key: principal.key.clone(),
+            key: key.clone(),
             scope: scopes.to_string(),
             iat,
             exp,
@@ -103,20 +113,25 @@ impl TokenIssuer {
         Ok(Issued { token: Secret::new(token), expires_in: u64::try_from(exp - iat).unwrap_or_default() })
     }
 
+    /// True if the token says of itself that it is ours; nobody else verifies it then.
+    pub(crate) fn is_ours(&self, token: &Secret) -> bool {
+        token.expose().starts_with(&self.header_segment)
+    }
+
     /// Checks signature and claims; whether it has ended is for the caller to ask. `None` for whatever is not ours.
     pub(crate) fn verify(&self, token: &Secret) -> Option<Identity> {
         let text = token.expose();
         // SECURITY: the header is compared, not interpreted.
-        if text.len() > TOKEN_BYTES_MAX || !text.starts_with(&self.header_segment) {
+        if text.len() > TOKEN_BYTES_MAX || !self.is_ours(token) {
             return None;
         }
         let claims = jsonwebtoken::decode::<Claims>(text, &self.verify, &self.validation).ok()?.claims;
-        if claims.iss != ISSUER || claims.aud != AUDIENCE || claims.iat > claims.exp {
+        if claims.iss != self.issuer || claims.aud != self.audience || claims.iat > claims.exp {
             return None;
         }
         Some(Identity {
             tenant: claims.tenant,
-            key: claims.key,
+            credential: CredentialId::Key(claims.key),
             scopes: Some(claims.scope.parse().ok()?),
             expires_at: Some(Micros(0).plus_seconds(claims.exp)),
             subject: Some(claims.sub),

@@ -108,7 +108,6 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of texts; a variable separates them by commas.
-    #[allow(dead_code, reason = "the settings of tokens, next")]
     pub(super) fn list(&mut self, name: &str) -> Option<Vec<String>> {
         let found = self.take(name)?;
         let texts: Option<Vec<String>> = match &found.value {
@@ -182,6 +181,35 @@ impl<'a> Reader<'a> {
             ));
         }
         number
+    }
+
+    /// A list of tables, as the file has them; no variable stands for one.
+    pub(super) fn tables(&mut self, name: &str) -> Vec<toml::Table> {
+        let Some(found) = self.take(name) else { return Vec::new() };
+        let tables = match found.value {
+            Value::Array(items) => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::Table(table) => Some(table),
+                    _ => None,
+                })
+                .collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        if tables.is_none() {
+            self.errors.push(format!("`{}` is a list of tables, each written as `[[{name}]]`", found.place));
+        }
+        tables.unwrap_or_default()
+    }
+
+    /// A variable of the environment that a setting names.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        (self.look_up)(name)
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.len()
     }
 
     /// Notes an error.

@@ -62,7 +62,10 @@ fn where_it_runs_must_be_said() {
 fn variables_choose_the_posture() {
     let file = "environment = \"dev\"\napi_public = false\n";
     assert_eq!(parse(file, &[]).unwrap().posture, Posture::Dev);
-    assert_eq!(parse(file, &[("POLDER_API_PUBLIC", "true")]).map(|config| config.posture).ok(), Some(Posture::Public));
+    assert_eq!(
+        parse(file, &[("POLDER_API_PUBLIC", "true"), PROD[2], PROD[3]]).map(|config| config.posture).ok(),
+        Some(Posture::Public)
+    );
 }
 
 /// An address that others can reach needs TLS, own or of a proxy in front, outside development.
@@ -72,7 +75,13 @@ fn other_hosts_need_tls() {
     let proxy = "[server]\nbehind_proxy = true\n";
     for (environment, public) in [("dev", "true"), ("staging", "false"), ("prod", "false"), ("prod", "true")] {
         for listen in ["0.0.0.0:8181", "[::]:8181", "192.168.1.4:80", "[::ffff:127.0.0.1]:80"] {
-            let list = [("POLDER_ENVIRONMENT", environment), ("POLDER_API_PUBLIC", public), ("POLDER_LISTEN", listen)];
+            let list = [
+                ("POLDER_ENVIRONMENT", environment),
+                ("POLDER_API_PUBLIC", public),
+                ("POLDER_LISTEN", listen),
+                PROD[2],
+                PROD[3],
+            ];
             let plain = parse("", &list).unwrap_err();
             assert!(plain.contains("`listen`") && plain.contains("server.tls"), "{plain}");
             assert!(parse(tls, &list).is_ok() && parse(proxy, &list).is_ok(), "{environment} {listen}");
@@ -153,4 +162,105 @@ fn the_password_of_the_database_is_not_in_the_file() {
     assert_eq!(named(in_dev("database.url_env = \"THE_SECRET\"", &[]).unwrap()).as_deref(), Some("s3cret"));
     assert!(in_dev("database.url_env = \"THE_SECRET\"\ndatabase.url = \"postgres://db\"", &[]).is_err());
     assert!(named(in_dev("", &[]).unwrap()).is_none());
+}
+
+const PROD: [(&str, &str); 4] = [
+    ("POLDER_ENVIRONMENT", "prod"),
+    ("POLDER_API_PUBLIC", "false"),
+    ("POLDER_AUTH_ISSUER", "https://id.example"),
+    ("POLDER_AUTH_AUDIENCE", "polder-api"),
+];
+
+/// debug is for development alone, and for loopback unless it is said twice.
+#[test]
+fn debug_is_for_development_alone() {
+    assert!(in_dev("", &[("POLDER_DEBUG", "true")]).unwrap().auth.debug);
+    assert!(!in_dev("", &[("POLDER_DEBUG", "false")]).unwrap().auth.debug);
+    assert!(!in_dev("", &[("POLDER_DEBUG", " ")]).unwrap().auth.debug);
+    assert!(in_dev("", &[("POLDER_DEBUG", "1")]).unwrap_err().contains("POLDER_DEBUG"));
+    for (environment, public) in
+        [("dev", "true"), ("staging", "false"), ("staging", "true"), ("prod", "false"), ("prod", "true")]
+    {
+        let list = [("POLDER_ENVIRONMENT", environment), ("POLDER_API_PUBLIC", public), PROD[2], PROD[3]];
+        assert!(parse("", &list).is_ok());
+        let debug = [&list[..], &[("POLDER_DEBUG", "true"), ("POLDER_DEBUG_ANY_ADDRESS", "true")]].concat();
+        assert!(parse("", &debug).unwrap_err().contains("POLDER_DEBUG"), "{environment} {public}");
+    }
+    let open = [("POLDER_DEBUG", "true"), ("POLDER_LISTEN", "0.0.0.0:8181")];
+    assert!(in_dev("", &open).unwrap_err().contains("debug_any_address"));
+    assert!(in_dev("debug_any_address = true\n", &open).is_ok());
+}
+
+/// outside development issuer and audience are required; blank is the same as missing.
+#[test]
+fn issuer_and_audience_are_required_outside_development() {
+    for (environment, public) in
+        [("dev", "true"), ("staging", "false"), ("staging", "true"), ("prod", "false"), ("prod", "true")]
+    {
+        let place = [("POLDER_ENVIRONMENT", environment), ("POLDER_API_PUBLIC", public)];
+        assert!(parse("", &[&place[..], &PROD[2..]].concat()).is_ok());
+        for list in [
+            vec![],
+            vec![PROD[2]],
+            vec![PROD[3]],
+            vec![PROD[2], ("POLDER_AUTH_AUDIENCE", "")],
+            vec![("POLDER_AUTH_ISSUER", " \t "), PROD[3]],
+        ] {
+            let said = parse("", &[&place[..], &list].concat()).unwrap_err();
+            assert!(said.contains("POLDER_AUTH_ISSUER") || said.contains("POLDER_AUTH_AUDIENCE"), "{list:?}: {said}");
+        }
+    }
+    assert!(in_dev("", &[]).is_ok());
+}
+
+/// A-014, R28: somebody must be able to enter, by keys that do not contradict each other and that can be used.
+#[test]
+fn key_material_is_required_and_single() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "0123456789abcdef0123456789abcdef\n").unwrap();
+    let short = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(short.path(), "0123456789abcdef0123456789abcde\n\n\n").unwrap();
+    let (secret, short) = (secret.path().display().to_string(), short.path().display().to_string());
+    let off = "[auth]\nbuiltin_issuer = false\n";
+    assert!(in_dev(off, &[]).unwrap_err().contains("nobody could enter"));
+    assert!(in_dev(off, &[("POLDER_DEBUG", "true")]).is_ok(), "debug headers are a way to enter");
+    assert!(in_dev(&format!("{off}hs256_secret_file = \"{secret}\"\n"), &[]).is_ok());
+    assert!(in_dev(&format!("{off}hs256_secret_file = \"{short}\"\n"), &[]).unwrap_err().contains("32 bytes"));
+    assert!(in_dev(&format!("{off}issuer = \"x\"\n"), &[("POLDER_DEBUG", "true")]).unwrap_err().contains("of no use"));
+    let both = format!("{off}hs256_secret_file = \"{secret}\"\npublic_key_file = \"{secret}\"\n");
+    assert!(in_dev(&both, &[]).unwrap_err().contains("contradict"));
+    let jwks = format!("{off}jwks_url = \"https://id.example/keys\"\nhs256_secret_file = \"{secret}\"\n");
+    assert!(in_dev(&jwks, &[]).unwrap_err().contains("not supported yet"));
+    assert!(
+        in_dev("[auth]\nhs256_secret = \"0123456789abcdef0123456789abcdef\"\n", &[])
+            .unwrap_err()
+            .contains("unknown setting")
+    );
+    assert!(in_dev("[auth]\nprovider = \"none\"\n", &[]).unwrap_err().contains("unknown setting"));
+    let debug = format!("{:?}", in_dev(&format!("[auth]\nhs256_secret_file = \"{secret}\"\n"), &[]).unwrap());
+    assert!(!debug.contains("0123456789"), "{debug}");
+}
+
+/// R20: the operations listener is inside, or asks for a token.
+#[test]
+fn operations_are_inside_or_guarded() {
+    let token = [("POLDER_OPERATIONS_TOKEN_ENV", "THE_LONG_SECRET")];
+    let look_up = |name: &str| (name == "THE_LONG_SECRET").then(|| "a token of the operations".to_owned());
+    let parse = |list: &[(&str, &str)]| {
+        Config::parse("", &variables(&[&DEV, list].concat()), &look_up).map_err(|errors| errors.join("\n"))
+    };
+    assert!(parse(&[]).unwrap().operations.listen.is_none());
+    assert!(parse(&[("POLDER_OPERATIONS_LISTEN", "127.0.0.1:9090")]).is_ok());
+    assert!(parse(&[("POLDER_OPERATIONS_LISTEN", "0.0.0.0:9090")]).unwrap_err().contains("operations.token_file"));
+    assert!(parse(&[("POLDER_OPERATIONS_LISTEN", "0.0.0.0:9090"), token[0]]).is_ok());
+    assert!(parse(&token).unwrap_err().contains("of no use"));
+}
+
+/// The documented file is read, says every default, and leaves open only what has none.
+#[test]
+fn the_documented_file_is_the_defaults() {
+    let text = include_str!("../../../../docs/polder.toml");
+    let (documented, default) = (in_dev(text, &[]).unwrap(), in_dev("", &[]).unwrap());
+    assert_eq!(format!("{documented:?}"), format!("{default:?}"));
+    assert!(parse(text, &[]).unwrap_err().contains("POLDER_ENVIRONMENT"));
 }

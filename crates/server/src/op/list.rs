@@ -22,6 +22,7 @@ macro_rules! ops {
 ops! {
     GET_TOKEN = Op::new("get_token", None, Counted, Style::OAuth).body(FORM_BYTES_MAX);
     LIVEZ = Op::new("livez", None, Counted, Style::Gateway).body(0);
+    GET_METRICS = Op::new("get_metrics", None, Counted, Style::Gateway).body(0);
     READYZ = Op::new("readyz", None, Counted, Style::Gateway).body(0);
 
     GET_CONFIG = Op::iceberg("get_config", Counted);
@@ -37,6 +38,7 @@ ops! {
     TABLE_EXISTS = Op::iceberg("table_exists", Counted);
     UPDATE_TABLE = Op::iceberg("update_table", Atomic).body(METADATA_BYTES_MAX).seconds(60);
     DROP_TABLE = Op::iceberg("drop_table", Atomic);
+    COMMIT_TRANSACTION = Op::iceberg("commit_transaction", Atomic).body(METADATA_BYTES_MAX).seconds(60);
     RENAME_TABLE = Op::iceberg("rename_table", Atomic);
 
     QUERY = Op::gateway("query", Scope::Query, Strict).body(QUERY_BYTES_MAX).seconds(60);

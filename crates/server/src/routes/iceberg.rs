@@ -1,12 +1,17 @@
 //! The Iceberg REST door: handlers named after the specification's operations.
 
+pub(crate) mod again;
 pub(crate) mod config;
 pub(crate) mod namespaces;
 mod paging;
 pub(crate) mod tables;
+pub(crate) mod transactions;
+
+use std::sync::Arc;
 
 use polder_catalog::OpCtx;
 use polder_policy::actions;
+use polder_store::WarehouseRow;
 use polder_types::{Error, ErrorKind, Namespace, Result, Subject, TableIdent, WarehouseName};
 
 use crate::call::Call;
@@ -18,7 +23,7 @@ use crate::call::Call;
 async fn warehouse(ctx: &OpCtx, call: &Call) -> Result<WarehouseName> {
     match call.param("prefix") {
         Some(name) => named_warehouse(name),
-        None => default_warehouse(ctx).await,
+        None => Ok(default_warehouse(ctx).await?.warehouse.name.clone()),
     }
 }
 
@@ -31,11 +36,11 @@ fn named_warehouse(name: &str) -> Result<WarehouseName> {
 ///
 /// # Errors
 /// `Invalid` if there is none, or the caller may not know it: the name was not the caller's, so it is not told.
-async fn default_warehouse(ctx: &OpCtx) -> Result<WarehouseName> {
+async fn default_warehouse(ctx: &OpCtx) -> Result<Arc<WarehouseRow>> {
     let unnamed = || Error::invalid("warehouse_needed", "name a warehouse: you have no default one");
-    let row = ctx.catalog().store().default_warehouse(ctx.tenant()).await?.ok_or_else(unnamed)?;
+    let row = ctx.default_warehouse().await?.ok_or_else(unnamed)?;
     match ctx.authorize(actions::GetConfig, &row.warehouse) {
-        Ok(_) => Ok(row.warehouse.name.clone()),
+        Ok(_) => Ok(row),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(unnamed()),
         Err(error) => Err(error),
     }

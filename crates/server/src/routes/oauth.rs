@@ -9,13 +9,14 @@ use axum::response::Response;
 use http::{StatusCode, header};
 use polder_policy::PolicySnapshot;
 use polder_store::{Actor, CountedEvent, Decision};
-use polder_types::{Error, KeyId, Principal, Result, Scopes, Secret, Subject, rest::TokenResponse};
+use polder_types::{Error, KeyId, Principal, Result, Scopes, Secret, rest::TokenResponse};
 
 use crate::{
     app::App,
-    auth::{Credential, Identity},
+    auth::{Credential, Identity, tokens::TokenIssuer},
     call::Call,
     clock::Arrival,
+    metrics::AuthOutcome,
     render,
 };
 use form::{Form, Grant};
@@ -28,13 +29,14 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// Grants or renews a token (`getToken`).
 pub(crate) async fn get_token(app: Arc<App>, call: Call) -> Result<Response> {
     let arrival = *call.arrival();
+    issuer(&app)?;
     let basic = basic(&call)?;
     let form = Form::parse(&call.bytes().await?)?;
     let credential = form.credential(basic)?;
     match grant(&app, form, credential, &arrival).await {
         Ok(response) => Ok(response),
         Err(error) => {
-            app.auth().count_denial(ISSUE_TOKEN, error.code(), &arrival);
+            app.auth().count_denial(ISSUE_TOKEN, AuthOutcome::TokenRefused, error.code(), &arrival);
             Err(error)
         }
     }
@@ -63,7 +65,7 @@ async fn grant(app: &App, form: Form, credential: Option<(KeyId, Secret)>, arriv
         Some((id, secret)) => {
             let credential = Credential::Key { id: id.clone(), secret: secret.clone() };
             // SECURITY: credentials that are sent must be good, also where the token alone would do.
-            Some(app.auth().identify(&credential).await?.ok_or_else(Error::unauthenticated)?)
+            Some(app.auth().identify(&credential, arrival.now).await?.ok_or_else(Error::unauthenticated)?)
         }
     };
     let identity = match (form.grant, client) {
@@ -84,11 +86,11 @@ async fn grant(app: &App, form: Form, credential: Option<(KeyId, Secret)>, arriv
 /// A token of ours: not ended, or ended and brought by the holder of its key.
 fn exchanged(app: &App, subject: &Secret, client: Option<Identity>, arrival: &Arrival) -> Result<Identity> {
     let refused = || Error::invalid("invalid_grant", "the subject token is not a valid access token of this server");
-    let token = app.auth().tokens().verify(subject).ok_or_else(refused)?;
+    let token = issuer(app)?.verify(subject).ok_or_else(refused)?;
     let ended = token.expires_at.is_none_or(|end| end <= arrival.now);
     match client {
         // SECURITY: a key renews its own tokens only.
-        Some(client) if client.tenant != token.tenant || client.key != token.key => Err(refused()),
+        Some(client) if client.tenant != token.tenant || client.credential != token.credential => Err(refused()),
         None if ended => Err(refused()),
         _ => Ok(token),
     }
@@ -98,7 +100,7 @@ fn exchanged(app: &App, subject: &Secret, client: Option<Identity>, arrival: &Ar
 async fn holder(app: &App, identity: &Identity, arrival: &Arrival) -> Result<(Principal, Arc<PolicySnapshot>)> {
     let snapshot = app.catalog().store().policy_snapshot(&identity.tenant).await?;
     let snapshot = snapshot.ok_or_else(Error::unauthenticated)?;
-    let principal = snapshot.authenticate(&identity.key, identity.scopes, arrival.now);
+    let principal = snapshot.admit(&identity.credential, identity.scopes, arrival.now);
     let principal = principal.ok_or_else(Error::unauthenticated)?;
     if identity.subject.is_some_and(|subject| subject != principal.id) {
         return Err(Error::unauthenticated());
@@ -113,16 +115,17 @@ fn respond(
     snapshot: &PolicySnapshot,
     arrival: &Arrival,
 ) -> Result<Response> {
-    let key_end = snapshot.key(&principal.key).and_then(|key| key.expires_at);
-    let issued = app.auth().tokens().issue(principal, scopes, key_end, arrival.request_id, arrival.now)?;
+    let key_end = principal.credential.key().and_then(|key| snapshot.key(key)?.expires_at);
+    let (subject, object) = principal.credential.object();
+    let issued = issuer(app)?.issue(principal, scopes, key_end, arrival.request_id, arrival.now)?;
     app.catalog().store().count(CountedEvent {
         tenant: Some(principal.tenant.clone()),
         at: arrival.now,
         request: arrival.request_id,
         actor: Some(Actor { id: principal.id, name: principal.name.clone() }),
         action: ISSUE_TOKEN,
-        subject: Subject::ApiKey,
-        object: principal.key.to_string(),
+        subject,
+        object,
         decision: Decision::Allow,
         reason: None,
         policy_version: snapshot.version(),
@@ -137,6 +140,15 @@ fn respond(
             scope: scopes.to_string(),
         },
     )
+}
+
+/// The built-in issuer.
+///
+/// # Errors
+/// `Unsupported` if it is off.
+fn issuer(app: &App) -> Result<&TokenIssuer> {
+    let off = || Error::unsupported("unsupported_grant_type", "this server issues no tokens (`auth.builtin_issuer`)");
+    app.auth().tokens().ok_or_else(off)
 }
 
 /// A form that is not one of ours (RFC 6749 §5.2).

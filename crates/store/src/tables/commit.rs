@@ -1,36 +1,48 @@
-//! The transaction of the commit protocol: compare and swap of every pointer and of the policy version, commit
-//! records, audit rows. One table and no policy touched: three statements, and on PostgreSQL one more for its warehouse.
+//! The transaction of the commit protocol: compare and swap of every pointer and of the policy version, tables that are
+//! made with them, commit records, audit rows, the outcome of a keyed request. One table and no policy touched:
+//! three statements, and on PostgreSQL one more for its warehouse.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use polder_policy::TableRef;
 use polder_types::{Error, ErrorKind, Location, RelationId, Result, Subject};
 
-use super::{CommitOutcome, PointerSwap, TableRow};
+use super::{CommitOutcome, Creation, PointerSwap, TableRow, change, place::Place};
 use crate::{
-    AuditDetail, AuditObject, Stamp, Store,
+    AuditDetail, AuditObject, Outcome, Stamp, Store,
     audit::Trail,
     cache::Change,
     db::sql,
-    is_stale, policies,
+    fresh, is_stale, policies,
     tenants::{bump, stale},
-    tx::{Tx, Written},
+    tx::{Lock, Tx, Written},
 };
 
 /// Which table's compare-and-swap was lost; told beside the error, which only rolls the job back.
 type Loser = Arc<OnceLock<RelationId>>;
 
-pub(super) async fn commit(store: &Store, swaps: Vec<PointerSwap>, stamp: Stamp) -> CommitOutcome {
-    let Some(first) = swaps.first() else {
+pub(super) async fn commit(
+    store: &Store,
+    swaps: Vec<PointerSwap>,
+    creations: Vec<Creation>,
+    stamp: Stamp,
+) -> CommitOutcome {
+    let swapping = swaps.iter().map(|swap| Trail::of(&swap.permit, &stamp));
+    let mut trails = swapping.chain(creations.iter().map(|creation| Trail::of(&creation.permit, &stamp)));
+    let Some(trail) = trails.next() else {
         return CommitOutcome::Committed(Vec::new());
     };
-    // SECURITY: one transaction never reaches into two tenants (A-001).
-    if swaps.iter().any(|swap| swap.permit.tenant() != first.permit.tenant()) {
-        return CommitOutcome::RolledBack(Error::internal("a commit over two tenants"));
+    // SECURITY: one transaction never reaches into two tenants, and is never of two principals (A-001, A-050).
+    if trails.any(|other| other.tenant != trail.tenant || other.actor.id != trail.actor.id) {
+        return CommitOutcome::RolledBack(Error::internal("a commit over two tenants or principals"));
     }
     let loser = Loser::default();
     let lost = loser.clone();
-    let written = store.submit("commit_tables", move |tx| Box::pin(async move { run(tx, &swaps, stamp, &lost).await }));
+    let written = store
+        .submit("commit_tables", move |tx| Box::pin(async move { run(tx, &trail, &swaps, creations, &lost).await }));
     match (written.await, loser.get()) {
         (Written::Done(rows), _) => CommitOutcome::Committed(rows),
         (Written::Refused(_), Some(table)) => CommitOutcome::Lost(*table),
@@ -40,32 +52,44 @@ pub(super) async fn commit(store: &Store, swaps: Vec<PointerSwap>, stamp: Stamp)
     }
 }
 
-async fn run(tx: &mut Tx, swaps: &[PointerSwap], stamp: Stamp, loser: &Loser) -> Result<Vec<Arc<TableRow>>> {
-    let rows = move_pointers(tx, swaps, loser).await?;
+async fn run(
+    tx: &mut Tx,
+    trail: &Trail,
+    swaps: &[PointerSwap],
+    creations: Vec<Creation>,
+    loser: &Loser,
+) -> Result<Vec<Arc<TableRow>>> {
+    alone_where_made(tx, &creations).await?;
+    // Everything is compared with the policy's version before anything moves that version on.
+    let mut places = Vec::with_capacity(creations.len());
+    for Creation { permit, new } in &creations {
+        let trail = Trail::of(permit, &trail.stamp);
+        places.push(Place::look(tx, &[&trail], permit.resource(), &new.name).await?);
+    }
+    let mut rows = move_pointers(tx, swaps, loser).await?;
     let mut newly_bound = 0;
     for (swap, row) in swaps.iter().zip(&rows) {
-        let trail = Trail::of(&swap.permit, &stamp);
-        let bound = policies::bind_columns(tx, &trail.tenant, row.table.id, &swap.bindings).await?;
-        newly_bound += bound;
-        record(tx, swap, row, &trail).await?;
-        let (from, to) = (swap.expected_metadata_location.clone(), swap.new_metadata_location.clone());
-        let object = AuditObject::new(Subject::Table, row.table.id, row.table.ident().to_string(), row.version);
-        trail.note(tx, "commit_table", object, AuditDetail::Pointer { from, to, bound }).await?;
-        tx.changed(Change::Table(row.clone()));
+        newly_bound += note_move(tx, swap, row, trail).await?;
     }
-    if let Some(first) = swaps.first() {
-        let trail = Trail::of(&first.permit, &stamp);
-        if newly_bound > 0 {
-            bump(tx, &trail.tenant).await?;
-        }
-        if swaps.len() > 1 {
-            let name = trail.tenant.to_string();
-            let object = AuditObject { subject: Subject::Request, id: None, name, version: None };
-            let detail = AuditDetail::Transaction { tables: swaps.len() };
-            trail.note(tx, "commit_transaction", object, detail).await?;
-        }
+    if newly_bound > 0 {
+        bump(tx, &trail.tenant).await?;
     }
+    for (Creation { permit, new }, place) in creations.into_iter().zip(places) {
+        let trail = Trail::of(&permit, &trail.stamp);
+        let id = RelationId(fresh::uuid(trail.stamp.now)?);
+        rows.push(change::make(tx, &trail, place, permit.resource().clone(), id, new).await?);
+    }
+    finish(tx, trail, &rows).await?;
     Ok(rows)
+}
+
+/// Whoever makes tables in a warehouse does so alone. Always in the order of the ids, as everything that waits.
+async fn alone_where_made(tx: &mut Tx, creations: &[Creation]) -> Result<()> {
+    let warehouses: BTreeSet<_> = creations.iter().map(|creation| creation.permit.resource().warehouse.id).collect();
+    for warehouse in warehouses {
+        tx.alone(Lock::Warehouse(warehouse)).await?;
+    }
+    Ok(())
 }
 
 /// Moves all pointers, always in the order of the tables' ids: two transactions over the same tables never wait for
@@ -81,17 +105,35 @@ async fn move_pointers(tx: &mut Tx, swaps: &[PointerSwap], loser: &Loser) -> Res
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
+/// Writes what belongs to the commit as a whole.
+async fn finish(tx: &mut Tx, trail: &Trail, rows: &[Arc<TableRow>]) -> Result<()> {
+    let outcome = match rows {
+        [row] => Outcome::Table { relation: row.table.id, metadata_location: row.metadata_location.clone() },
+        _ => Outcome::Done,
+    };
+    trail.answered(tx, &outcome).await?;
+    if rows.len() > 1 {
+        let name = trail.tenant.to_string();
+        let object = AuditObject { subject: Subject::Request, id: None, name, version: None };
+        let detail = AuditDetail::Transaction { tables: rows.len() };
+        trail.note(tx, "commit_transaction", object, detail).await?;
+    }
+    Ok(())
+}
+
 /// SECURITY: the swap holds only while the policy is the one that the permit was made under, and while the table
-/// still stands where it was authorized.
+/// still stands where it was authorized. A pointer that stays is written all the same, so that its row is locked
+/// until the others have moved.
 async fn move_pointer(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<Arc<TableRow>> {
     let (permit, table) = (&swap.permit, swap.permit.resource());
+    let next = swap.new_metadata_location.as_ref().unwrap_or(&swap.expected_metadata_location);
     let query = sql! {
-        sqlite: "UPDATE relations SET metadata_location = $1, version = version + 1 \
+        sqlite: "UPDATE relations SET metadata_location = $1, version = version + $9 \
             WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
                 AND kind = 'table' AND metadata_location = $7 \
                 AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8) \
             RETURNING version, location, table_uuid, quarantined",
-        postgres: "UPDATE relations SET metadata_location = $1, version = version + 1 \
+        postgres: "UPDATE relations SET metadata_location = $1, version = version + $9 \
             WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
                 AND kind = 'table' AND metadata_location = $7 \
                 AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8 \
@@ -99,14 +141,15 @@ async fn move_pointer(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<
             RETURNING version, location, table_uuid, quarantined",
     };
     let query = query
-        .bind(swap.new_metadata_location.as_str())
+        .bind(next.as_str())
         .bind(permit.tenant())
         .bind(table.id)
         .bind(table.namespace.id())
         .bind(table.name.as_ref())
         .bind(table.namespace.warehouse.id)
         .bind(swap.expected_metadata_location.as_str())
-        .bind(permit.version());
+        .bind(permit.version())
+        .bind(i64::from(swap.new_metadata_location.is_some()));
     let Some(row) = tx.row(query).await? else {
         return Err(why(tx, swap, loser).await?);
     };
@@ -114,7 +157,7 @@ async fn move_pointer(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<
         table: TableRef { quarantined: row.get(3)?, ..table.clone() },
         warehouse: tx.warehouse(&table.namespace.warehouse).await?,
         location: Location::parse(&row.text(1)?)?,
-        metadata_location: swap.new_metadata_location.clone(),
+        metadata_location: next.clone(),
         table_uuid: row.uuid(2)?,
         version: row.int(0)?,
     }))
@@ -130,7 +173,12 @@ async fn why(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<Error> {
     Ok(Error::new(ErrorKind::Conflict, Subject::Table, "commit_lost", "the table changed meanwhile"))
 }
 
-async fn record(tx: &mut Tx, swap: &PointerSwap, row: &TableRow, trail: &Trail) -> Result<()> {
+/// Writes what belongs to one pointer that moved. How many columns policies are newly bound to.
+async fn note_move(tx: &mut Tx, swap: &PointerSwap, row: &Arc<TableRow>, trail: &Trail) -> Result<u64> {
+    let Some(to) = &swap.new_metadata_location else {
+        return Ok(0);
+    };
+    let bound = policies::bind_columns(tx, &trail.tenant, row.table.id, &swap.bindings).await?;
     let query = sql("INSERT INTO commits (tenant_id, relation_id, version, at, request_id, principal_id, \
              previous_metadata_location, metadata_location) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     let query = query
@@ -141,6 +189,11 @@ async fn record(tx: &mut Tx, swap: &PointerSwap, row: &TableRow, trail: &Trail) 
         .bind(trail.stamp.request.to_string())
         .bind(trail.actor.id)
         .bind(swap.expected_metadata_location.as_str())
-        .bind(swap.new_metadata_location.as_str());
-    tx.execute(query).await.map(drop)
+        .bind(to.as_str());
+    tx.execute(query).await?;
+    let (from, to) = (swap.expected_metadata_location.clone(), to.clone());
+    let object = AuditObject::new(Subject::Table, row.table.id, row.table.ident().to_string(), row.version);
+    trail.note(tx, "commit_table", object, AuditDetail::Pointer { from, to, bound }).await?;
+    tx.changed(Change::Table(row.clone()));
+    Ok(bound)
 }

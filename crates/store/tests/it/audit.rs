@@ -27,7 +27,7 @@ async fn everything(world: &World) -> (Who, Vec<String>) {
     let v = acme.table(&ns, "v").await;
     store.release_table(&acme.permit(actions::ReleaseTable, &v.table).await, &stamp()).await.unwrap();
     let swaps = vec![acme.swap(&t, "s3://lake/t1", vec![]).await, acme.swap(&u, "s3://lake/u1", vec![]).await];
-    assert!(matches!(store.commit_tables(swaps, &stamp()).await, CommitOutcome::Committed(_)));
+    assert!(matches!(store.commit_tables(swaps, Vec::new(), &stamp()).await, CommitOutcome::Committed(_)));
     let u = acme.rename(&u.table, &ns, "w").await.unwrap();
     acme.grant("eve", Effect::Allow, &[Privilege::Read, Privilege::Write], GrantTarget::Table(u.table.clone())).await;
     let deny =

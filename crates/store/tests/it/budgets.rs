@@ -43,7 +43,7 @@ async fn statements_stay_within_their_budgets() {
 
         let swap = acme.swap(&found, &format!("s3://lake/t{round}"), vec![]).await;
         let before = world.store.statements();
-        let CommitOutcome::Committed(rows) = world.store.commit_tables(vec![swap], &stamp()).await else {
+        let CommitOutcome::Committed(rows) = world.store.commit_tables(vec![swap], Vec::new(), &stamp()).await else {
             panic!("not committed");
         };
         assert!(world.store.statements() - before <= 4, "commit");

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use polder_policy::actions;
-use polder_store::{CommitOutcome, is_stale};
+use polder_store::{CommitOutcome, Creation, is_stale};
 use polder_types::ErrorKind;
 
-use super::world::{World, stamp};
+use super::world::{World, make_table, stamp};
 
 /// F1: of many concurrent creates of one name exactly one wins; the others hear that it exists.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -96,12 +96,13 @@ async fn a_caller_that_hangs_up_loses_nothing() {
     for index in 0..50 {
         let new = acme.new_table(&ns, &format!("t{index}"));
         let moment = stamp();
-        let mut call = Box::pin(world.store.create_table(&permit, new, &moment));
+        let mut call =
+            Box::pin(world.store.commit_tables(Vec::new(), vec![Creation { permit: permit.clone(), new }], &moment));
         // Poll once: the job is with the writer; then the caller is gone.
         assert!(futures::poll!(&mut call).is_pending());
     }
     world.store.close().await;
-    let late = world.store.create_table(&permit, acme.new_table(&ns, "late"), &stamp()).await.unwrap_err();
+    let late = make_table(&world.store, permit, acme.new_table(&ns, "late")).await.unwrap_err();
     assert_eq!(late.kind(), ErrorKind::Unavailable);
     let dir = world.dir;
     drop((world.store, acme, world.operator));

@@ -33,7 +33,7 @@ async fn a_revocation_holds_on_the_other_node_at_once() {
     let (after, _) = far.store.glance(&far.tenant, &Named::default()).await.unwrap().unwrap();
     assert!(after.version() > before.version());
     assert!(far.try_permit(actions::LoadTable, &row.table).await.is_err());
-    let outcome = far.store.commit_tables(vec![swap], &stamp()).await;
+    let outcome = far.store.commit_tables(vec![swap], vec![], &stamp()).await;
     assert!(matches!(outcome, CommitOutcome::StalePolicy), "{outcome:?}");
 
     assert!(far.store.verify_key(&eve.key, &eve.secret).await.unwrap().is_some());

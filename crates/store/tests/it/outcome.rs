@@ -30,7 +30,7 @@ async fn a_commit_without_an_answer_is_asked_for() {
         let swap = node.swap(&row, &format!("s3://lake/{index}"), vec![]).await;
         let commits = proxy.commits();
         proxy.at_next_commit(what);
-        let outcome = node.store.commit_tables(vec![swap], &stamp()).await;
+        let outcome = node.store.commit_tables(vec![swap], vec![], &stamp()).await;
         assert!(matches!(outcome, CommitOutcome::Committed(_)), "{what:?}: {outcome:?}");
         assert!(!proxy.is_waiting());
         assert_eq!(proxy.commits() - commits, 1, "the COMMIT was met, and none was sent again");
@@ -49,7 +49,7 @@ async fn a_connection_that_dies_before_commit_leaves_nothing() {
     let (proxy, node) = behind_a_proxy(&world, &acme).await;
     let swap = node.swap(&row, "s3://lake/1", vec![]).await;
     proxy.at_next_commit(Break::BeforeCommit);
-    let outcome = node.store.commit_tables(vec![swap], &stamp()).await;
+    let outcome = node.store.commit_tables(vec![swap], vec![], &stamp()).await;
     let CommitOutcome::RolledBack(error) = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(acme.resolve(&ns, "t").await.unwrap().version, row.version);
@@ -66,7 +66,7 @@ async fn an_outcome_that_nobody_knows_is_called_unknown() {
     let (proxy, node) = behind_a_proxy(&world, &acme).await;
     let swap = node.swap(&row, "s3://lake/1", vec![]).await;
     proxy.at_next_commit(Break::Gone);
-    let outcome = node.store.commit_tables(vec![swap], &stamp()).await;
+    let outcome = node.store.commit_tables(vec![swap], vec![], &stamp()).await;
     assert!(matches!(outcome, CommitOutcome::Unknown(_)), "{outcome:?}");
     assert_eq!(acme.resolve(&ns, "t").await.unwrap().version, row.version + 1, "it landed after all");
     node.store.close().await;

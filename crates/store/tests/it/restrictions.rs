@@ -82,7 +82,7 @@ async fn a_column_added_again_is_bound_by_the_commit() {
         panic!("not committed");
     };
     assert_eq!(bound(&acme, &row.table).await, Some(vec![7, 9]));
-    assert!(matches!(world.store.commit_tables(vec![waiting], &stamp()).await, CommitOutcome::StalePolicy));
+    assert!(matches!(world.store.commit_tables(vec![waiting], Vec::new(), &stamp()).await, CommitOutcome::StalePolicy));
     // Told again, nothing is new and the policy stays where it is.
     let before = world.store.policy_snapshot(&acme.tenant).await.unwrap().unwrap().version();
     let same = acme.commit(&rows[0], "s3://lake/t2", vec![secret(policy.id, 9)]).await;

@@ -25,6 +25,8 @@ mod audit;
 mod budgets;
 #[path = "concurrency.rs"]
 mod concurrency;
+#[path = "idempotency.rs"]
+mod idempotency;
 #[path = "isolation.rs"]
 mod isolation;
 #[path = "locations.rs"]

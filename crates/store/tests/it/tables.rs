@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use polder_policy::{Effect, Privilege, actions};
-use polder_store::{CommitOutcome, GrantTarget, NewTable, NewWarehouse, is_stale};
+use polder_store::{CommitOutcome, Creation, GrantTarget, NewTable, NewWarehouse, is_stale};
 use polder_types::{ErrorKind, Location};
 
 use super::world::{World, namespace, stamp};
@@ -89,11 +89,11 @@ async fn a_commit_over_tables_is_all_or_nothing() {
     let mut stale = acme.swap(&b, "s3://lake/b1", vec![]).await;
     stale.expected_metadata_location = "s3://lake/elsewhere".to_owned();
     let good = acme.swap(&a, "s3://lake/a1", vec![]).await;
-    let outcome = world.store.commit_tables(vec![good.clone(), stale], &stamp()).await;
+    let outcome = world.store.commit_tables(vec![good.clone(), stale], Vec::new(), &stamp()).await;
     assert!(matches!(outcome, CommitOutcome::Lost(id) if id == b.table.id));
     assert_eq!(acme.resolve(&ns, "a").await.unwrap().metadata_location, a.metadata_location);
     let both = vec![good, acme.swap(&b, "s3://lake/b1", vec![]).await];
-    let CommitOutcome::Committed(rows) = world.store.commit_tables(both, &stamp()).await else {
+    let CommitOutcome::Committed(rows) = world.store.commit_tables(both, Vec::new(), &stamp()).await else {
         panic!("not committed")
     };
     assert_eq!(rows.iter().map(|row| row.version).collect::<Vec<_>>(), [2, 2]);
@@ -110,9 +110,10 @@ async fn nothing_is_written_under_an_older_policy() {
     let create = acme.permit(actions::CreateTable, &ns).await;
     let drop_table = acme.permit(actions::DropTable, &row.table).await;
     acme.person("eve").await; // moves the policy on
-    assert!(matches!(world.store.commit_tables(vec![swap], &stamp()).await, CommitOutcome::StalePolicy));
+    assert!(matches!(world.store.commit_tables(vec![swap], Vec::new(), &stamp()).await, CommitOutcome::StalePolicy));
     let new = acme.new_table(&ns, "u");
-    assert!(is_stale(&world.store.create_table(&create, new, &stamp()).await.unwrap_err()));
+    let creation = vec![Creation { permit: create, new }];
+    assert!(matches!(world.store.commit_tables(Vec::new(), creation, &stamp()).await, CommitOutcome::StalePolicy));
     assert!(is_stale(&world.store.drop_table(&drop_table, &stamp()).await.unwrap_err()));
     assert_eq!(acme.resolve(&ns, "t").await.unwrap().version, 1);
     assert!(acme.resolve(&ns, "u").await.is_none());

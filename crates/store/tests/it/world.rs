@@ -14,9 +14,9 @@ use polder_policy::{
     authorize_root_list,
 };
 use polder_store::{
-    AuditFilter, AuditRow, ColumnBinding, CommitOutcome, Database, Founded, GrantTarget, NewGrants, NewKey, NewPolicy,
-    NewPrincipal, NewTable, NewWarehouse, PageRequest, PointerSwap, PolicyTarget, RootKey, Stamp, Store, StoreOptions,
-    TableRow, WarehouseRow,
+    AuditFilter, AuditRow, ColumnBinding, CommitOutcome, Creation, Database, Founded, GrantTarget, NewGrants, NewKey,
+    NewPolicy, NewPrincipal, NewTable, NewWarehouse, PageRequest, PointerSwap, PolicyTarget, RootKey, Stamp, Store,
+    StoreOptions, TableRow, WarehouseRow,
 };
 use polder_types::{
     KeyId, Location, Micros, Namespace, Principal, PrincipalKind, RequestId, Scopes, Secret, TableIdent, TenantId,
@@ -30,7 +30,20 @@ static REQUESTS: AtomicU64 = AtomicU64::new(1);
 /// A fresh request at a fixed time.
 pub(crate) fn stamp() -> Stamp {
     let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
-    Stamp { request: RequestId(ulid::Ulid::from_parts(1_800_000_000_000, number.into())), now: NOW }
+    Stamp::new(RequestId(ulid::Ulid::from_parts(1_800_000_000_000, number.into())), NOW)
+}
+
+/// Makes one table.
+pub(crate) async fn make_table(
+    store: &Store,
+    permit: Permit<actions::CreateTable>,
+    new: NewTable,
+) -> polder_types::Result<Arc<TableRow>> {
+    match store.commit_tables(Vec::new(), vec![Creation { permit, new }], &stamp()).await {
+        CommitOutcome::Committed(rows) => Ok(rows[0].clone()),
+        CommitOutcome::RolledBack(error) | CommitOutcome::Unknown(error) => Err(error),
+        outcome => panic!("{outcome:?}"),
+    }
 }
 
 pub(crate) fn namespace(levels: &[&str]) -> Namespace {
@@ -107,7 +120,7 @@ impl Who {
         new: NewTable,
     ) -> polder_types::Result<Arc<TableRow>> {
         let permit = self.permit(actions::CreateTable, namespace).await;
-        self.store.create_table(&permit, new, &stamp()).await
+        make_table(&self.store, permit, new).await
     }
 
     pub(crate) async fn table(&self, namespace: &NamespaceRef, name: &str) -> Arc<TableRow> {
@@ -157,14 +170,14 @@ impl Who {
         PointerSwap {
             permit: self.permit(actions::CommitTable, &row.table).await,
             expected_metadata_location: row.metadata_location.clone(),
-            new_metadata_location: to.to_owned(),
+            new_metadata_location: Some(to.to_owned()),
             bindings,
         }
     }
 
     pub(crate) async fn commit(&self, row: &TableRow, to: &str, bindings: Vec<ColumnBinding>) -> CommitOutcome {
         let swap = self.swap(row, to, bindings).await;
-        self.store.commit_tables(vec![swap], &stamp()).await
+        self.store.commit_tables(vec![swap], Vec::new(), &stamp()).await
     }
 
     /// A principal with a role of its own name and a key for everything.

@@ -7,5 +7,7 @@ mod tokens;
 pub use namespaces::{
     CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
 };
-pub use tables::{CommitTableRequest, CreateTableRequest, RenameTableRequest, WireTableIdent};
+pub use tables::{
+    CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RenameTableRequest, WireTableIdent,
+};
 pub use tokens::{TokenErrorBody, TokenResponse};

@@ -37,7 +37,7 @@ pub struct UpdateNamespacePropertiesRequest {
 }
 
 /// Answer of `updateProperties`; all three lists are always present.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateNamespacePropertiesResponse {
     /// Keys that were set.
     pub updated: Vec<String>,

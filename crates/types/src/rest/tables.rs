@@ -69,6 +69,14 @@ pub struct CommitTableRequest {
     pub updates: Vec<Box<RawValue>>,
 }
 
+/// Body of `commitTransaction`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CommitTransactionRequest {
+    /// The changes, of each table once.
+    pub table_changes: Vec<CommitTableRequest>,
+}
+
 /// Body of `renameTable`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RenameTableRequest {

@@ -30,6 +30,12 @@ fn the_test_kit_is_for_tests_only() {
 }
 
 #[test]
+fn the_bench_sees_what_it_measures_and_nothing_sees_the_bench() {
+    assert!(messages("crates/bench/Cargo.toml", "[dependencies]\npolder-query = {}\nsqlx = \"1\"\n").is_empty());
+    assert_eq!(messages("crates/server/Cargo.toml", "[dev-dependencies]\npolder-bench = {}\n").len(), 1);
+}
+
+#[test]
 fn a_layer_never_sees_its_forbidden_libraries() {
     assert_eq!(messages("crates/policy/Cargo.toml", "[dependencies]\ntokio = \"1\"\n").len(), 1);
     assert_eq!(messages("crates/server/Cargo.toml", "[dependencies]\ndatafusion-expr = \"1\"\n").len(), 1);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     metadata::TableDoc,
     tables,
-    testing::{World, create_request, sales, set},
+    testing::{World, create_request, ident, sales, set},
 };
 
 async fn refused(world: &World, updates: Value) {
@@ -91,6 +91,39 @@ async fn nothing_is_written_into_another_table() {
         assert_eq!(error.code(), "location_overlap");
         assert!(!own.local_path().unwrap().join("data/inner").exists(), "staged: {stage}");
     }
+}
+
+/// R10, R35: the place of a dropped table is no way to its files: whoever edits no policies makes no table at it, around
+/// it or below it, staged ones neither; a policy editor may.
+#[tokio::test]
+async fn the_place_of_a_dropped_table_is_not_free() {
+    let world = World::new().await;
+    let engineer = world.engineer().await;
+    let engineer = world.ctx(&engineer).await;
+    let root = format!("file://{}/base/tenant=acme/workspace=lake", world.directory.path().display());
+    let at = |place: &str, stage: bool| create_request("again", json!({"location": place, "stage-create": stage}));
+    let first = create_request("orders", json!({"location": format!("{root}/a/orders")}));
+    tables::create(&engineer, &world.lake, &sales(), first).await.unwrap();
+    tables::drop(&engineer, &world.lake, &ident("orders"), false).await.unwrap();
+    for stage in [true, false] {
+        for place in ["a/orders", "a/orders/", "a", "a/orders/data/inner"] {
+            let request = at(&format!("{root}/{place}"), stage);
+            let error = tables::create(&engineer, &world.lake, &sales(), request).await.unwrap_err();
+            assert_eq!(error.code(), "location_retired", "{place}");
+        }
+    }
+    // By the commit of a staged create, too.
+    let updates = json!([
+        {"action": "set-location", "location": format!("{root}/a/orders")},
+        {"action": "add-schema", "schema": {"type": "struct", "fields": []}},
+        {"action": "set-current-schema", "schema-id": -1},
+    ]);
+    let error = world.commit(&engineer, "again", json!([{"type": "assert-create"}]), updates).await.unwrap_err();
+    assert_eq!(error.code(), "location_retired");
+    tables::create(&engineer, &world.lake, &sales(), at(&format!("{root}/a/orders2"), false)).await.unwrap();
+    let editor = world.admin().await;
+    let request = create_request("orders", json!({"location": format!("{root}/a/orders")}));
+    tables::create(&editor, &world.lake, &sales(), request).await.unwrap();
 }
 
 /// a symbolic link that somebody put into the warehouse leads no metadata file out of it.

@@ -105,14 +105,14 @@ async fn a_column_in_other_letters_is_the_same_column_to_a_mask() {
 #[tokio::test]
 async fn a_rename_binds_what_stood_at_the_name_before_it() {
     let world = World::new().await;
-    let (engineer, analyst) = governed(&world).await;
-    let engineer = world.ctx(&engineer).await;
+    let (key, analyst) = governed(&world).await;
+    let engineer = world.ctx(&key).await;
     tables::drop(&engineer, &world.lake, &ident("orders"), false).await.unwrap();
     world.create(&engineer, "next").await.unwrap();
     // The store is told nothing of the columns, as if they had come between the look at the table and its rename.
     let lake = resolve::warehouse(&engineer, &world.lake).await.unwrap();
     let row = resolve::table(&engineer, &lake, &ident("next")).await.unwrap();
-    let fresh = world.ctx(&engineer.principal().key).await;
+    let fresh = world.ctx(&key).await;
     let source = fresh.authorize(actions::RenameTable, &row.table).unwrap();
     let target = fresh.authorize(actions::RenameInto, &row.table.namespace).unwrap();
     let store = world.catalog.store();

@@ -11,6 +11,10 @@ fn key(metadata_location: &str, snapshot: Option<i64>) -> SnapshotKey {
     SnapshotKey { relation, metadata_location: metadata_location.to_owned(), snapshot }
 }
 
+fn files(lake: &Lake) -> TableFiles {
+    TableFiles::new(&lake.location, None).unwrap()
+}
+
 #[tokio::test]
 async fn a_document_is_parsed_once_for_each_snapshot() {
     let table = schema(0, vec![long(1, "a")]);
@@ -24,7 +28,7 @@ async fn a_document_is_parsed_once_for_each_snapshot() {
             parsed.set(parsed.get() + 1);
             document.clone()
         };
-        cache.open(key, &lake.location, read).unwrap()
+        cache.open(key, &files(&lake), read).unwrap()
     };
     let first = open(&key("m1", None));
     assert!(Arc::ptr_eq(&first, &open(&key("m1", None))));
@@ -42,7 +46,7 @@ async fn an_inventory_is_read_once_and_weighed() {
     lake.append(&rows(&table, vec![longs(&[Some(1)])]), 1);
     let document = serde_json::to_vec(&lake.document().await).unwrap();
     let cache = TableCache::new(1 << 20);
-    let open = cache.open(&key("m1", None), &lake.location, || document.clone()).unwrap();
+    let open = cache.open(&key("m1", None), &files(&lake), || document.clone()).unwrap();
     let before = open.weight.load(Ordering::Relaxed);
     let inventory = cache.inventory(&key("m1", None), &open).await.unwrap();
     assert_eq!(inventory.files.len(), 1);
@@ -58,6 +62,6 @@ async fn a_document_that_cannot_be_read_is_not_cached() {
     let lake = Lake::new(schema(0, vec![long(1, "a")]));
     let document = serde_json::to_vec(&lake.document().await).unwrap();
     let cache = TableCache::new(1 << 20);
-    assert!(cache.open(&key("m1", None), &lake.location, || b"{}".to_vec()).is_err());
-    assert!(cache.open(&key("m1", None), &lake.location, || document).is_ok());
+    assert!(cache.open(&key("m1", None), &files(&lake), || b"{}".to_vec()).is_err());
+    assert!(cache.open(&key("m1", None), &files(&lake), || document).is_ok());
 }

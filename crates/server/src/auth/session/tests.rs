@@ -2,7 +2,8 @@ use super::*;
 
 fn session() -> Session {
     let key = "pk_abcdefghijklmnopqrst".parse().unwrap();
-    let identity = Identity { tenant: "acme".parse().unwrap(), key, scopes: None, expires_at: None, subject: None };
+    let (tenant, credential) = ("acme".parse().unwrap(), polder_types::CredentialId::Key(key));
+    let identity = Identity { tenant, credential, scopes: None, expires_at: None, subject: None };
     Session::new(identity)
 }
 

@@ -22,11 +22,11 @@ impl Fixture {
         let arrival = Arrival::now();
         let options = StoreOptions::new(directory.path().join("polder.db"), root_key);
         let store = Store::open(options, arrival.now).await.unwrap();
-        let stamp = Stamp { request: arrival.request_id, now: arrival.now };
+        let stamp = Stamp::new(arrival.request_id, arrival.now);
         let founded = store.bootstrap(&"operator".parse().unwrap(), "root", &stamp).await.unwrap().unwrap();
         let snapshot = store.policy_snapshot(&founded.tenant).await.unwrap().unwrap();
         let principal = PolicySnapshot::authenticate(&snapshot, &founded.key.key.id, None, arrival.now).unwrap();
-        let issuer = TokenIssuer::new(store.signing_key()).unwrap();
+        let issuer = TokenIssuer::new(store.signing_key(), &crate::config::Auth::builtin()).unwrap();
         Self { store, issuer, principal, arrival, _directory: directory }
     }
 
@@ -62,7 +62,7 @@ async fn what_is_issued_verifies() {
     let issued = fixture.issue(None);
     assert_eq!(issued.expires_in, 3_600);
     let identity = fixture.issuer.verify(&issued.token).unwrap();
-    assert_eq!(identity.key, fixture.principal.key);
+    assert_eq!(identity.credential, fixture.principal.credential);
     assert_eq!(identity.subject, Some(fixture.principal.id));
     assert_eq!(identity.scopes, Some(fixture.principal.scopes));
     assert_eq!(identity.expires_at.unwrap().seconds() - fixture.arrival.now.seconds(), 3_600);

@@ -34,7 +34,8 @@ impl Fixture {
         let snapshot = self.app.catalog().store().policy_snapshot(&"operator".parse().unwrap()).await.unwrap().unwrap();
         let principal = snapshot.authenticate(&id.parse().unwrap(), None, arrival.now).unwrap();
         let then = arrival.now.plus_seconds(-seconds_ago);
-        let issued = self.app.auth().tokens().issue(&principal, principal.scopes, None, arrival.request_id, then);
+        let issued =
+            self.app.auth().tokens().unwrap().issue(&principal, principal.scopes, None, arrival.request_id, then);
         issued.unwrap().token.expose().to_owned()
     }
 

@@ -25,11 +25,13 @@ async fn config_names_the_prefix_and_exactly_what_works() {
         "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
         "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
         "POST /v1/{prefix}/tables/rename",
+        "POST /v1/{prefix}/transactions/commit",
     ];
     expected.sort_unstable();
     let mut sorted = endpoints.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, expected);
+    assert_eq!(config["idempotency-key-lifetime"], "PT30M");
 }
 
 /// R22: an unknown warehouse, another tenant's, and one that no grant shows are one and the same 404.

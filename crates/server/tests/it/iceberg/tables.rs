@@ -152,9 +152,6 @@ async fn declared_parameters_are_read() {
         drop(world.engineer.get(&format!("{}?{bad}", path(OPEN))).await.expect(400));
     }
     drop(world.engineer.delete(&format!("{}?purgeRequested=maybe", path(OPEN))).await.expect(400));
-    let keyed = [("idempotency-key", "0198c2f0-0000-7000-8000-000000000000")];
-    let refused = world.engineer.send(Method::DELETE, &path(OPEN), &keyed, None).await.expect(400);
-    assert_eq!(refused.error("type"), "UnsupportedOperationException");
     let hinted = [("x-iceberg-access-delegation", "vended-credentials,remote-signing")];
     let loaded = world.engineer.send(Method::GET, &path(OPEN), &hinted, None).await.expect(200).json();
     assert_eq!(loaded["config"], json!({}), "a hint, and nothing is vended");

@@ -1,0 +1,104 @@
+//! Requests that came with an `Idempotency-Key`: found again, refused for good, answered once more. Whoever asks again
+//! is authenticated and authorized again; what is answered is rendered again from what the catalog holds (R29, F8).
+
+use std::sync::Arc;
+
+use polder_policy::{Action, DenialReason, Permit, actions};
+pub use polder_store::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
+use polder_store::{TableRow, WarehouseRow};
+use polder_types::{Error, RelationId, Result, Subject, WarehouseName};
+
+use crate::{OpCtx, SnapshotsMode, catalog::state_unknown, resolve, tables::LoadedTable};
+
+/// What became of an earlier request of this caller with this key.
+///
+/// # Errors
+/// `Unprocessable` if that was another request.
+pub async fn earlier(ctx: &OpCtx, key: &IdempotencyKey) -> Result<Option<Outcome>> {
+    let found = ctx.catalog().store().outcome_of(ctx.tenant(), ctx.principal().id, key, ctx.now()).await?;
+    if found.is_some() {
+        ctx.count("answer_again", Subject::Request, key.route.to_owned(), None);
+    }
+    Ok(found)
+}
+
+/// Keeps a refusal before it is told. False if the request took effect meanwhile, or was refused otherwise.
+///
+/// # Errors
+/// `Unavailable`: the refusal must not be told.
+pub async fn keep_refusal(ctx: &OpCtx, key: &IdempotencyKey, refusal: Outcome) -> Result<bool> {
+    ctx.catalog().store().keep_refusal(ctx.tenant(), ctx.principal().id, key, refusal, ctx.now()).await
+}
+
+/// Refuses whoever may not know the warehouse any more. Enough for an answer that says nothing but that the caller's
+/// own request was done or refused.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn authorize_in(ctx: &OpCtx, warehouse: &WarehouseName) -> Result<()> {
+    let row = resolve::warehouse(ctx, warehouse).await?;
+    ctx.authorize(actions::GetConfig, &row.warehouse).map(drop)
+}
+
+/// The answer of an `updateTable` that was done: the document that it wrote.
+///
+/// # Errors
+/// `CommitStateUnknown` if the caller may not commit to the table any more, or it is gone. The commit *did* land: a
+/// client that were told 403 or 404 would delete files that the table names.
+pub async fn committed_again(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    relation: RelationId,
+    metadata_location: String,
+) -> Result<LoadedTable> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = table_of(ctx, &warehouse, relation).await.map_err(state_unknown)?;
+    let ctx = &ctx.newest().await?;
+    // SECURITY: decided again, where the table stands now: a restriction that came meanwhile holds (R29, A-077).
+    let permit = resolve::permit(ctx, &warehouse, actions::CommitTable, &row.table).map_err(state_unknown)?;
+    document(ctx, &permit, &row, metadata_location).await
+}
+
+/// The answer of a `createTable` that was done: the document that it wrote, which says what the caller asked for.
+///
+/// # Errors
+/// `NotFound` if the table is gone; `Forbidden` if the caller may not create tables there, or the table is restricted
+/// for it by now.
+pub async fn created_again(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    relation: RelationId,
+    metadata_location: String,
+) -> Result<LoadedTable> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = table_of(ctx, &warehouse, relation).await?;
+    let ctx = &ctx.newest().await?;
+    let permit = resolve::permit(ctx, &warehouse, actions::CreateTable, &row.table.namespace)?;
+    let load = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::LoadTable, &row.table);
+    let closed = |reason| match reason {
+        DenialReason::Restricted => true,
+        DenialReason::Invisible => row.table.quarantined,
+        _ => false, // whoever may only create was answered the first time, and is answered again
+    };
+    if load.is_err_and(|denial| closed(denial.reason)) {
+        resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?; // refuses, and puts it on record
+    }
+    document(ctx, &permit, &row, metadata_location).await
+}
+
+/// Finds a table wherever it stands now.
+async fn table_of(ctx: &OpCtx, warehouse: &WarehouseRow, relation: RelationId) -> Result<Arc<TableRow>> {
+    let row = ctx.catalog().store().resolve_relation(&warehouse.warehouse, relation).await?;
+    row.ok_or_else(|| resolve::hidden(ctx, warehouse, Error::not_found(Subject::Table, &relation.to_string())))
+}
+
+async fn document<A: Action>(
+    ctx: &OpCtx,
+    permit: &Permit<A>,
+    row: &TableRow,
+    metadata_location: String,
+) -> Result<LoadedTable> {
+    let then = TableRow { metadata_location, ..row.clone() };
+    let stored = ctx.catalog().metadata().current(permit, &then).await?;
+    LoadedTable::new(ctx, &then, &stored, SnapshotsMode::All)
+}

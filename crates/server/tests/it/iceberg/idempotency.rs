@@ -1,0 +1,218 @@
+//! `Idempotency-Key` at every mutation of the Iceberg door.
+
+use polder_testkit::{Answer, Client, OPEN, RESTRICTED, SCHEMA, World};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const LAKE: &str = "/iceberg/v1/lake";
+const TABLES: &str = "/iceberg/v1/lake/namespaces/pub/tables";
+
+fn key(number: u32) -> String {
+    format!("0198c2f0-0000-7000-8000-{number:012}")
+}
+
+async fn send(caller: &Client, key: &str, request: &str, body: &Value) -> Answer {
+    let (method, path) = request.split_once(' ').unwrap();
+    let headers = [("idempotency-key", key), ("content-type", "application/json")];
+    let body = (!body.is_null()).then(|| body.to_string().into_bytes());
+    caller.send(method.parse::<Method>().unwrap(), path, &headers, body).await
+}
+
+fn set(text: &str) -> Value {
+    json!({"requirements": [], "updates": [{"action": "set-properties", "updates": {"k": text}}]})
+}
+
+fn create(name: &str) -> Value {
+    json!({"name": name, "schema": serde_json::from_str::<Value>(SCHEMA).unwrap()})
+}
+
+async fn mutations(world: &World) -> usize {
+    let atomic =
+        ["create_table", "commit_table", "commit_transaction", "drop_table", "rename_table", "create_namespace"];
+    let more = ["update_namespace", "drop_namespace"];
+    let records = world.audit().await;
+    let action = |record: &Value| record["action"].as_str().unwrap_or_default().to_owned();
+    let allowed = records.iter().filter(|record| record["decision"] == "allow");
+    allowed.filter(|record| atomic.contains(&&*action(record)) || more.contains(&&*action(record))).count()
+}
+
+/// A-064, F8: every mutation that is sent again with its key is answered as it was, and happens once.
+#[tokio::test]
+async fn every_mutation_is_answered_twice_and_done_once() {
+    let world = World::make().await;
+    let changes = json!({"table-changes": [
+        {"identifier": {"namespace": ["pub"], "name": OPEN}, "requirements": [], "updates": set("t")["updates"]},
+        {"identifier": {"namespace": ["pub"], "name": RESTRICTED}, "requirements": [], "updates": set("t")["updates"]},
+    ]});
+    let single = json!({"table-changes": [changes["table-changes"][0]]});
+    let rename =
+        json!({"source": {"namespace": ["pub"], "name": "t"}, "destination": {"namespace": ["pub"], "name": "u"}});
+    let requests = [
+        (format!("POST {LAKE}/namespaces"), json!({"namespace": ["spare"], "properties": {"a": "b"}})),
+        (format!("POST {LAKE}/namespaces/spare/properties"), json!({"updates": {"c": "d"}, "removals": ["a", "x"]})),
+        (format!("DELETE {LAKE}/namespaces/spare"), Value::Null),
+        (format!("POST {TABLES}"), create("t")),
+        (format!("POST {TABLES}/t"), set("v")),
+        (format!("POST {TABLES}/t"), json!({"requirements": [], "updates": []})),
+        (format!("POST {LAKE}/tables/rename"), rename),
+        (format!("POST {LAKE}/transactions/commit"), changes),
+        (format!("POST {LAKE}/transactions/commit"), single),
+        (format!("DELETE {TABLES}/u"), Value::Null),
+    ];
+    for (number, (request, body)) in (1..).zip(&requests) {
+        let first = send(&world.engineer, &key(number), request, body).await;
+        assert!((200..300).contains(&first.status), "{request}: {} {}", first.status, first.text());
+        let done = mutations(&world).await;
+        if request.contains("/spare/properties") {
+            assert_eq!(first.json(), json!({"updated": ["c"], "removed": ["a"], "missing": ["x"]}));
+        }
+        let again = send(&world.engineer, &key(number).to_uppercase(), request, body).await;
+        assert_eq!((again.status, again.text()), (first.status, first.text()), "{request}");
+        assert_eq!(again.header("etag"), first.header("etag"), "{request}");
+        assert_eq!(mutations(&world).await, done, "{request}");
+    }
+    // A commit is answered again although its table was renamed, and later dropped: never 4xx for what landed.
+    let again = send(&world.engineer, &key(5), &requests[4].0, &requests[4].1).await.expect(500);
+    assert_eq!(again.error("type"), "CommitStateUnknownException");
+}
+
+/// F8: the table moved to another name meanwhile; its commit is still the one that landed.
+#[tokio::test]
+async fn a_commit_is_found_again_wherever_the_table_went() {
+    let world = World::make().await;
+    let first = send(&world.engineer, &key(1), &format!("POST {TABLES}/{OPEN}"), &set("v")).await.expect(200);
+    let rename =
+        json!({"source": {"namespace": ["pub"], "name": OPEN}, "destination": {"namespace": ["pub"], "name": "u"}});
+    drop(world.engineer.post(&format!("{LAKE}/tables/rename"), &rename).await.expect(204));
+    drop(world.engineer.post(&format!("{TABLES}/u"), &set("later")).await.expect(200));
+    let again = send(&world.engineer, &key(1), &format!("POST {TABLES}/{OPEN}"), &set("v")).await.expect(200);
+    assert_eq!(again.text(), first.text());
+}
+
+/// R29: a key is its owner's, for one request of one route: others run on their own, another body is 422.
+#[tokio::test]
+async fn a_key_is_no_one_elses() {
+    let world = World::make().await;
+    let at = format!("POST {TABLES}");
+    let first = send(&world.engineer, &key(1), &at, &create("t")).await.expect(200);
+    let other = send(&world.engineer, &key(1), &at, &create("t2")).await.expect(422);
+    assert_eq!(other.error("type"), "UnprocessableEntityException");
+    drop(world.engineer.head(&format!("{TABLES}/t2")).await.expect(404));
+    let elsewhere = format!("POST {LAKE}/namespaces/other/tables");
+    drop(send(&world.engineer, &key(1), &elsewhere, &create("t")).await.expect(422));
+    // Another principal, another tenant: not the engineer's answer.
+    drop(send(&world.admin, &key(1), &at, &create("t")).await.expect(409));
+    for (caller, status) in [(&world.nobody, 404), (&world.stranger, 404), (&world.analyst, 403)] {
+        let answer = send(caller, &key(1), &at, &create("t")).await.expect(status);
+        assert!(!answer.text().contains("metadata-location"), "{}", answer.text());
+    }
+    drop(send(&world.server.anonymous(), &key(1), &at, &create("t")).await.expect(401));
+    // Another route under the same key is another request.
+    drop(send(&world.engineer, &key(1), &format!("DELETE {TABLES}/t"), &Value::Null).await.expect(204));
+    drop(first);
+}
+
+/// F8: what was refused stays refused under its key, though it would go through by now; a fresh key tries again.
+#[tokio::test]
+async fn a_refusal_stays() {
+    let world = World::make().await;
+    let at = format!("POST {LAKE}/namespaces/later/tables");
+    let first = send(&world.engineer, &key(1), &at, &create("t")).await.expect(404);
+    drop(world.engineer.post(&format!("{LAKE}/namespaces"), &json!({"namespace": ["later"]})).await.expect(200));
+    let again = send(&world.engineer, &key(1), &at, &create("t")).await.expect(404);
+    assert_eq!(again.text(), first.text());
+    drop(send(&world.engineer, &key(2), &at, &create("t")).await.expect(200));
+    let stale = json!({"requirements": [{"type": "assert-current-schema-id", "current-schema-id": 9}], "updates": []});
+    let stale_at = format!("POST {TABLES}/{OPEN}");
+    let first = send(&world.engineer, &key(3), &stale_at, &stale).await.expect(409);
+    assert_eq!(first.error("type"), "CommitFailedException");
+    assert_eq!(send(&world.engineer, &key(3), &stale_at, &stale).await.expect(409).text(), first.text());
+}
+
+/// R29, R30, A-077: whoever may not see the table any more sees no metadata by an old key. A commit that landed is
+/// never answered 4xx: its client would delete the files that the table names.
+#[tokio::test]
+async fn authorization_comes_before_the_answer() {
+    let world = World::make().await;
+    let (writer, _) = world.person("writer", "catalog").await;
+    let namespace = json!({"warehouse": "lake", "namespace": ["pub"]});
+    world.grant("writer", &["list", "read", "write", "create"], &namespace).await;
+    let (made, moved) = (format!("POST {TABLES}"), format!("POST {TABLES}/mine"));
+    drop(send(&writer, &key(1), &made, &create("mine")).await.expect(200));
+    drop(send(&writer, &key(2), &moved, &set("v")).await.expect(200));
+    drop(send(&writer, &key(3), &format!("POST {TABLES}/absent"), &set("v")).await.expect(404));
+    let mask = json!({
+        "name": "mine", "applies_to": ["writer"], "hide_column": "phone",
+        "table": {"warehouse": "lake", "namespace": ["pub"], "name": "mine"},
+    });
+    drop(world.admin.post("/api/v1/admin/policies", &mask).await.expect(201));
+    let restricted = send(&writer, &key(1), &made, &create("mine")).await;
+    assert!(matches!(restricted.status, 403 | 404), "{}", restricted.text());
+    let landed = send(&writer, &key(2), &moved, &set("v")).await.expect(500);
+    assert_eq!(landed.error("type"), "CommitStateUnknownException");
+    for answer in [&restricted, &landed] {
+        assert!(!answer.text().contains("phone") && !answer.text().contains("metadata-location"), "{}", answer.text());
+    }
+    let role = world.admin.delete("/api/v1/admin/roles/writer/principals/writer").await;
+    drop(role.expect(204));
+    drop(send(&writer, &key(1), &made, &create("mine")).await.expect(404));
+    drop(send(&writer, &key(2), &moved, &set("v")).await.expect(500));
+    let hidden = send(&writer, &key(3), &format!("POST {TABLES}/absent"), &set("v")).await.expect(404);
+    assert_eq!(hidden.error("type"), "NoSuchWarehouseException");
+}
+
+/// F8: duplicates that run at the same time wait for one another, and all hear of the one that landed.
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_duplicates_land_once() {
+    let world = World::make().await;
+    for (number, request, body) in
+        [(1, format!("POST {TABLES}/{OPEN}"), set("once")), (2, format!("POST {TABLES}"), create("once"))]
+    {
+        let done = mutations(&world).await;
+        let racers: Vec<_> = (0..8)
+            .map(|_| {
+                let (engineer, request, body) = (world.engineer.clone(), request.clone(), body.clone());
+                tokio::spawn(async move { send(&engineer, &key(number), &request, &body).await.expect(200).text() })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for racer in racers {
+            answers.push(racer.await.unwrap());
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{request}");
+        assert_eq!(mutations(&world).await, done + 1, "{request}");
+    }
+}
+
+/// F7, F8: a client that hangs up in the middle and comes back with its key hears of the commit that went on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_back_hears_of_its_own_commit() {
+    let world = World::make().await;
+    let done = mutations(&world).await;
+    let at = format!("POST {TABLES}/{OPEN}");
+    for wait_us in [0, 200, 1_000, 3_000, 8_000] {
+        let (engineer, at, body) = (world.engineer.clone(), at.clone(), set("hung-up"));
+        let call = tokio::spawn(async move { send(&engineer, &key(7), &at, &body).await });
+        tokio::time::sleep(std::time::Duration::from_micros(wait_us)).await;
+        call.abort();
+    }
+    let first = send(&world.engineer, &key(7), &at, &set("hung-up")).await.expect(200);
+    let again = send(&world.engineer, &key(7), &at, &set("hung-up")).await.expect(200);
+    assert_eq!(first.text(), again.text());
+    assert_eq!(mutations(&world).await, done + 1);
+}
+
+/// A key that is no UUID is 400 before anything happens; administrators' doors take none; reading ignores it.
+#[tokio::test]
+async fn keys_are_checked_at_the_door() {
+    let world = World::make().await;
+    for bad in ["", "once", "0198c2f0000070008000000000000000", "0198c2f0-0000-7000-8000-00000000000g"] {
+        drop(send(&world.engineer, bad, &format!("DELETE {TABLES}/{OPEN}"), &Value::Null).await.expect(400));
+    }
+    drop(world.engineer.head(&format!("{TABLES}/{OPEN}")).await.expect(204));
+    drop(send(&world.engineer, "once", &format!("GET {TABLES}/{OPEN}"), &Value::Null).await.expect(200));
+    let body = json!({"principal": "engineer"});
+    let refused = send(&world.admin, &key(1), "POST /api/v1/admin/keys", &body).await.expect(501);
+    assert!(!refused.text().contains("credential"), "{}", refused.text());
+}

@@ -1,0 +1,143 @@
+//! An S3 store for tests: SeaweedFS on loopback, one for the whole test process. It ends with the process, however that
+//! ends: a shell waits for the end of a pipe that only we hold.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use polder_server::config::{S3Profile, StorageSettings};
+use polder_types::{Location, Secret};
+
+/// How long it may take to store its first object.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
+const ACCESS_KEY_ID: &str = "testkit-key-id";
+const SECRET_ACCESS_KEY: &str = "testkit-secret-of-the-server";
+/// Its parts that listen.
+const PORTS: [&str; 8] = [
+    "-master.port",
+    "-master.port.grpc",
+    "-volume.port",
+    "-volume.port.grpc",
+    "-filer.port",
+    "-filer.port.grpc",
+    "-s3.port",
+    "-s3.port.grpc",
+];
+/// Starts the program and kills it when the pipe on standard input is closed; the directory goes too.
+const KEEPER: &str =
+    r#"directory=$1; shift; "$@" & started=$!; read -r _; kill -9 "$started"; wait "$started"; rm -rf -- "$directory""#;
+
+/// The running store. Buckets are made by the first object in them.
+#[derive(Debug)]
+pub struct S3 {
+    endpoint: String,
+    _keeper: Child,
+}
+
+impl S3 {
+    /// The store of this test process; `None`, and a line that says so, where its program is not at hand.
+    ///
+    /// # Panics
+    /// If it does not start, or is missing in CI.
+    #[allow(clippy::disallowed_methods, reason = "a test's own environment")]
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<S3>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| match std::env::var_os("WEED_BIN").map(PathBuf::from) {
+            Some(program) => Some(Self::start(&program)),
+            None => {
+                assert!(std::env::var_os("CI").is_none(), "WEED_BIN is needed in CI: run `cargo xtask test`");
+                // Not captured by the test harness.
+                drop(writeln!(std::io::stderr(), "SKIPPED S3: WEED_BIN does not name the `weed` program"));
+                None
+            }
+        });
+        shared.as_ref()
+    }
+
+    fn start(program: &std::path::Path) -> Self {
+        let directory = tempfile::TempDir::new().expect("a directory").keep();
+        let keys = format!(
+            r#"{{"identities":[{{"name":"t","credentials":[{{"accessKey":"{ACCESS_KEY_ID}","secretKey":"{SECRET_ACCESS_KEY}"}}],"actions":["Admin","Read","Write","List"]}}]}}"#
+        );
+        let config = directory.join("s3.json");
+        std::fs::write(&config, keys).expect("a file of keys");
+        let free: Vec<TcpListener> = PORTS.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+        let ports: Vec<u16> = free.iter().map(|port| port.local_addr().expect("an address").port()).collect();
+        drop(free);
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "keeper"]).arg(&directory).arg(program).arg("server");
+        command.args(["-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-filer", "-s3", "-master.telemetry=false"]);
+        command.args(["-s3.port.iceberg", "0", "-s3.port.lance", "0", "-volume.max", "50"]);
+        command.args(["-master.volumeSizeLimitMB", "64"]).arg("-dir").arg(&directory).arg("-s3.config").arg(&config);
+        for (name, port) in PORTS.iter().zip(&ports) {
+            command.arg(name).arg(port.to_string());
+        }
+        let log = std::fs::File::create(directory.join("weed.log")).expect("a log");
+        let errors = log.try_clone().expect("a log");
+        let keeper = command.stdin(Stdio::piped()).stdout(log).stderr(errors).spawn().expect("a shell");
+        let [master, .., s3, _] = ports.as_slice() else { panic!("eight ports") };
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+            if answer(*s3, "/").contains("HTTP/1.") && answer(*master, "/dir/assign").contains("\"fid\"") {
+                return Self { endpoint: format!("http://127.0.0.1:{s3}"), _keeper: keeper };
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("no store: {}", std::fs::read_to_string(directory.join("weed.log")).unwrap_or_default());
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Settings of a server that keeps managed warehouses in one bucket and lets tenants bring their own elsewhere.
+    ///
+    /// # Panics
+    /// If a place is no location.
+    #[must_use]
+    pub fn settings(&self, endpoint: &str, managed: &str, tenants: &[(&str, &str)]) -> StorageSettings {
+        let place = |text: &str| Location::parse(text).expect("a location");
+        let base = place(managed);
+        let mut profile = S3Profile {
+            endpoint: Some(endpoint.to_owned()),
+            region: "us-east-1".to_owned(),
+            path_style: true,
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: Secret::new(SECRET_ACCESS_KEY.to_owned()),
+            buckets: vec![base.authority().to_owned()],
+            tenants: Default::default(),
+        };
+        for (tenant, text) in tenants {
+            let place = place(text);
+            if !profile.buckets.iter().any(|bucket| bucket == place.authority()) {
+                profile.buckets.push(place.authority().to_owned());
+            }
+            profile.tenants.entry(tenant.parse().expect("a tenant")).or_default().push(place);
+        }
+        StorageSettings { managed_base: Some(base), s3: vec![profile] }
+    }
+
+    /// What no answer, log or audit record may hold.
+    #[must_use]
+    pub fn secrets() -> [&'static str; 2] {
+        [ACCESS_KEY_ID, SECRET_ACCESS_KEY]
+    }
+}
+
+/// What a port answers to one GET; empty if nothing.
+fn answer(port: u16, path: &str) -> String {
+    let mut text = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        drop(stream.set_read_timeout(Some(Duration::from_secs(5))));
+        drop(stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()));
+        drop(stream.read_to_string(&mut text));
+    }
+    text
+}

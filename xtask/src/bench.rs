@@ -1,0 +1,30 @@
+//! `cargo xtask bench`: builds the release binary and the bench, and lets the bench write its rows into the page.
+
+use crate::process::{cargo, command as program, run};
+use crate::repo;
+
+/// Where the rows go.
+const PAGE: &str = "docs/performance.md";
+
+/// Measures; true when every row was measured. Arguments go to the bench.
+///
+/// # Errors
+/// Cargo cannot be started.
+pub(crate) fn command(args: &[String]) -> Result<bool, String> {
+    for package in ["polder-server", "polder-bench"] {
+        // One after the other, so that the binary is built as it is shipped, with no feature that the bench brings.
+        if !run(cargo(&["build", "--release", "--package", package]))? {
+            return Ok(false);
+        }
+    }
+    let built = repo::target_dir().join("release");
+    let polder = built.join("polder").display().to_string();
+    let mut given: Vec<&str> = args.iter().map(String::as_str).collect();
+    let prints = given.iter().any(|arg| matches!(*arg, "--quick" | "--print"));
+    given.retain(|arg| *arg != "--print");
+    given.extend(["--polder", &polder]);
+    if !prints {
+        given.extend(["--write", PAGE]);
+    }
+    run(program(built.join("polder-bench"), &given))
+}
