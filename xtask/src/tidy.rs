@@ -2,6 +2,7 @@
 //! anything. Also a test: `cargo test -p xtask` runs all of them over the repository.
 
 mod arrows;
+mod dialects;
 mod files;
 mod imports;
 mod permits;
@@ -55,6 +56,7 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
     findings.extend(files::check(files));
     findings.extend(routes::check(files));
     findings.extend(permits::check(files));
+    findings.extend(dialects::check(files));
     findings.sort();
     findings.dedup();
     findings

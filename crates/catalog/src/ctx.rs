@@ -7,7 +7,7 @@ use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
     WarehouseRef,
 };
-use polder_store::{Actor, CountedEvent, Decision, IdempotencyKey, Stamp, WarehouseRow, is_stale};
+use polder_store::{Actor, CountedEvent, Decision, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -25,6 +25,7 @@ struct Inner {
     catalog: Catalog,
     principal: Principal,
     snapshot: Arc<PolicySnapshot>,
+    glance: Arc<Glance>,
     request_id: RequestId,
     now: Micros,
     deadline: Instant,
@@ -42,19 +43,39 @@ impl OpCtx {
         now: Micros,
         deadline: Instant,
     ) -> Self {
-        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline, keyed: None }))
+        Self::begun(catalog, principal, (snapshot, Glance::default()), request_id, now, deadline)
+    }
+
+    /// As [`OpCtx::new`], with the rows that were read beside the policy.
+    #[must_use]
+    pub fn begun(
+        catalog: Catalog,
+        principal: Principal,
+        (snapshot, glance): (Arc<PolicySnapshot>, Glance),
+        request_id: RequestId,
+        now: Micros,
+        deadline: Instant,
+    ) -> Self {
+        let glance = Arc::new(glance);
+        Self(Arc::new(Inner { catalog, principal, snapshot, glance, request_id, now, deadline, keyed: None }))
     }
 
     /// This context for a request that came with an `Idempotency-Key`: its effect is written with its outcome.
     #[must_use]
     pub fn keyed(&self, key: IdempotencyKey) -> Self {
-        self.with(self.principal().clone(), Arc::clone(self.snapshot()), Some(key))
+        let glance = Arc::clone(&self.0.glance);
+        self.with(self.principal().clone(), (Arc::clone(self.snapshot()), glance), Some(key))
     }
 
-    fn with(&self, principal: Principal, snapshot: Arc<PolicySnapshot>, keyed: Option<IdempotencyKey>) -> Self {
+    fn with(
+        &self,
+        principal: Principal,
+        (snapshot, glance): (Arc<PolicySnapshot>, Arc<Glance>),
+        keyed: Option<IdempotencyKey>,
+    ) -> Self {
         let Inner { catalog, request_id, now, deadline, .. } = self.0.as_ref();
         let (catalog, request_id, now, deadline) = (catalog.clone(), *request_id, *now, *deadline);
-        Self(Arc::new(Inner { catalog, principal, snapshot, request_id, now, deadline, keyed }))
+        Self(Arc::new(Inner { catalog, principal, snapshot, glance, request_id, now, deadline, keyed }))
     }
 
     /// Who asks.
@@ -97,6 +118,11 @@ impl OpCtx {
     #[must_use]
     pub fn snapshot(&self) -> &Arc<PolicySnapshot> {
         &self.0.snapshot
+    }
+
+    /// Rows that were read beside the policy.
+    pub(crate) fn glance(&self) -> &Glance {
+        &self.0.glance
     }
 
     /// The catalog.
@@ -200,7 +226,8 @@ impl OpCtx {
         let snapshot = snapshot.ok_or_else(Error::unauthenticated)?;
         let Principal { credential, scopes, .. } = self.principal();
         let principal = snapshot.admit(credential, Some(*scopes), self.now()).ok_or_else(Error::unauthenticated)?;
-        Ok(self.with(principal, snapshot, self.0.keyed))
+        // What was read at the start is read again.
+        Ok(self.with(principal, (snapshot, Arc::default()), self.0.keyed))
     }
 
     /// The warehouse that is meant where none is named: the credential's own, else the tenant's default or only one.
@@ -221,7 +248,7 @@ impl OpCtx {
     /// # Errors
     /// As [`OpCtx::refresh`].
     pub(crate) async fn newest(&self) -> Result<Self> {
-        let newest = self.catalog().store().policy_snapshot(self.tenant()).await?;
+        let newest = self.catalog().store().newest_snapshot(self.tenant()).await?;
         match newest {
             Some(newest) if newest.version() == self.snapshot().version() => Ok(self.clone()),
             _ => self.refresh().await,

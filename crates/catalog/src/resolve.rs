@@ -16,6 +16,9 @@ use crate::OpCtx;
 pub(crate) async fn warehouse(ctx: &OpCtx, name: &WarehouseName) -> Result<Arc<WarehouseRow>> {
     // First, so that an under-scoped credential cannot tell what exists.
     ctx.require_scope(Scope::Catalog, actions::GetConfig::NAME, Subject::Warehouse, name.as_str())?;
+    if let Some(row) = ctx.glance().warehouse(ctx.tenant(), name) {
+        return Ok(row);
+    }
     let found = ctx.catalog().store().resolve_warehouse(ctx.tenant(), name).await?;
     found.ok_or_else(|| Error::not_found(Subject::Warehouse, name.as_str()))
 }
@@ -25,6 +28,9 @@ pub(crate) async fn warehouse(ctx: &OpCtx, name: &WarehouseName) -> Result<Arc<W
 /// # Errors
 /// `NotFound`, of the warehouse if the caller may not know even that.
 pub(crate) async fn namespace(ctx: &OpCtx, warehouse: &WarehouseRow, name: &Namespace) -> Result<Arc<NamespaceRow>> {
+    if let Some(row) = ctx.glance().namespace(&warehouse.warehouse, name) {
+        return Ok(row);
+    }
     let found = ctx.catalog().store().resolve_namespace(&warehouse.warehouse, name).await?;
     found.ok_or_else(|| hidden(ctx, warehouse, Error::not_found(Subject::Namespace, &name.to_string())))
 }
@@ -43,6 +49,9 @@ pub(crate) async fn table_if_any(
     warehouse: &WarehouseRow,
     ident: &TableIdent,
 ) -> Result<Option<Arc<TableRow>>> {
+    if let Some(row) = ctx.glance().take_table(&warehouse.warehouse, ident) {
+        return Ok(Some(row));
+    }
     ctx.catalog().store().resolve_table(&warehouse.warehouse, ident).await
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 use moka::sync::Cache;
 use polder_policy::PolicySnapshot;
-use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Store};
+use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Glance, Named, Store};
 use polder_types::{CredentialId, Error, Micros, Principal, Result, Scopes, Secret, Subject, TenantId, Who};
 
 pub(crate) use credential::{Credential, key_of};
@@ -41,6 +41,8 @@ pub(crate) struct Authenticated {
     pub(crate) principal: Principal,
     /// The policy that decides on the request.
     pub(crate) snapshot: Arc<PolicySnapshot>,
+    /// Rows that the request names, as of the same moment.
+    pub(crate) glance: Glance,
 }
 
 /// What a verified credential stands for, before the policy is asked whether it still holds.
@@ -96,9 +98,10 @@ impl Authenticator {
         &self,
         headers: &HeaderMap,
         operation: &'static str,
+        named: &Named,
         arrival: &Arrival,
     ) -> Result<Authenticated> {
-        match self.try_authenticate(headers, arrival).await? {
+        match self.try_authenticate(headers, named, arrival).await? {
             Ok(authenticated) => {
                 self.metrics.authenticated(AuthOutcome::Allowed);
                 Ok(authenticated)
@@ -114,12 +117,13 @@ impl Authenticator {
     async fn try_authenticate(
         &self,
         headers: &HeaderMap,
+        named: &Named,
         arrival: &Arrival,
     ) -> Result<Result<Authenticated, AuthOutcome>> {
         let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
         let value = match (values.next(), values.next()) {
             (Some(value), None) => value,
-            (None, _) if self.debug => return self.by_headers(headers, arrival).await,
+            (None, _) if self.debug => return self.by_headers(headers, named, arrival).await,
             _ => return Ok(Err(AuthOutcome::NoCredential)),
         };
         let fingerprint = blake3::hash(value.as_bytes());
@@ -132,7 +136,7 @@ impl Authenticator {
                 self.sessions.get_with(fingerprint, || Arc::new(Session::new(identity)))
             }
         };
-        let admitted = self.admit(&session, arrival).await?;
+        let admitted = self.admit(&session, named, arrival).await?;
         if admitted.is_err() {
             self.sessions.invalidate(&fingerprint);
         }
@@ -140,25 +144,36 @@ impl Authenticator {
     }
 
     /// A request without a credential, in debug mode. Its session is one for each tenant and workspace.
-    async fn by_headers(&self, headers: &HeaderMap, arrival: &Arrival) -> Result<Result<Authenticated, AuthOutcome>> {
+    async fn by_headers(
+        &self,
+        headers: &HeaderMap,
+        named: &Named,
+        arrival: &Arrival,
+    ) -> Result<Result<Authenticated, AuthOutcome>> {
         let Some(identity) = debug::identify(headers) else { return Ok(Err(AuthOutcome::NoCredential)) };
         let workspace = identity.credential.assertion().and_then(|assertion| assertion.workspace.as_ref());
         // No `Authorization` header holds a zero byte: these are none of its fingerprints.
         let text = [identity.tenant.as_str(), "\0", workspace.map_or("", |name| name.as_str())].concat();
         let fingerprint = blake3::hash(text.as_bytes());
         let session = self.sessions.get_with(fingerprint, || Arc::new(Session::new(identity)));
-        self.admit(&session, arrival).await
+        self.admit(&session, named, arrival).await
     }
 
     /// Asks the policy of now whether a credential still stands for somebody.
-    async fn admit(&self, session: &Session, arrival: &Arrival) -> Result<Result<Authenticated, AuthOutcome>> {
-        let snapshot = self.store.policy_snapshot(session.tenant()).await?;
-        let Some(snapshot) = snapshot else { return Ok(Err(AuthOutcome::Unknown)) };
+    async fn admit(
+        &self,
+        session: &Session,
+        named: &Named,
+        arrival: &Arrival,
+    ) -> Result<Result<Authenticated, AuthOutcome>> {
+        // SECURITY: the policy as of now, whatever node changed it: the credential and every decision stand on it.
+        let policy = self.store.glance(session.tenant(), named).await?;
+        let Some((snapshot, glance)) = policy else { return Ok(Err(AuthOutcome::Unknown)) };
         let Some(principal) = session.principal(&snapshot, arrival.now) else {
             return Ok(Err(AuthOutcome::Ended));
         };
         self.record_use(session, &principal, &snapshot, arrival).await;
-        Ok(Ok(Authenticated { principal, snapshot }))
+        Ok(Ok(Authenticated { principal, snapshot, glance }))
     }
 
     /// Checks a credential; `None` if it is not good.

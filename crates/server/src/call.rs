@@ -14,7 +14,8 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use polder_types::{Error, ErrorKind, Result, Subject};
+use polder_store::Named;
+use polder_types::{Error, ErrorKind, Namespace, Result, Subject};
 use serde::de::DeserializeOwned;
 
 use crate::{app::App, clock::Arrival, json, op::Op};
@@ -77,6 +78,15 @@ impl Call {
     /// `Internal` if the route lacks it.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str> {
         self.param(name).ok_or_else(|| Error::internal(format!("the route has no parameter `{name}`")))
+    }
+
+    /// What the path names, as far as it has the grammar of names; the handler says what is wrong with the rest.
+    pub(crate) fn named(&self) -> Named {
+        Named {
+            warehouse: self.param("prefix").and_then(|name| name.parse().ok()),
+            namespace: self.param("namespace").and_then(|path| Namespace::from_path(path).ok()),
+            table: self.param("table").map(str::to_owned).filter(|name| polder_types::check_name(name).is_ok()),
+        }
     }
 
     /// The query string, typed; a parameter given twice is refused.

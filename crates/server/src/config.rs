@@ -2,6 +2,7 @@
 //! with a suggestion, and all errors are told at once. The one place that reads the environment.
 
 mod auth;
+mod database;
 mod limits;
 mod listener;
 mod operations;
@@ -16,6 +17,7 @@ use std::{
 use polder_types::{Error, Result};
 
 pub use auth::{Auth, ClaimNames, UserKey};
+pub use database::Database;
 pub use limits::Limits;
 pub use listener::{Listener, Tls};
 pub use operations::Operations;
@@ -47,6 +49,8 @@ pub struct Config {
     pub operations: Operations,
     /// Where the database is kept, and managed warehouses unless `storage` says otherwise.
     pub data_dir: PathBuf,
+    /// The metadata database.
+    pub database: Database,
     /// The file of the root key, mode 0600.
     pub root_key_file: PathBuf,
     /// Where the access log goes.
@@ -68,6 +72,7 @@ impl Config {
             auth: Auth::builtin(),
             operations: Operations::default(),
             data_dir: data.to_owned(),
+            database: Database::Embedded,
             root_key_file: data.join("root.key"),
             access_log: Target::File(data.join("access.log")),
             limits: Limits::default(),
@@ -106,12 +111,24 @@ impl Config {
             "stderr" => Target::Stderr,
             path => Target::File(path.into()),
         });
+        let database = Database::read(&mut reader);
         let limits = Limits::read(&mut reader);
         let storage = StorageSettings::read(&mut reader);
         let mut errors = reader.finish();
         // Without a posture nothing runs: its errors are in the list already.
         let Some(posture) = posture else { return Err(errors) };
-        let config = Self { posture, listener, auth, operations, data_dir, root_key_file, access_log, limits, storage };
+        let config = Self {
+            posture,
+            listener,
+            auth,
+            operations,
+            data_dir,
+            database,
+            root_key_file,
+            access_log,
+            limits,
+            storage,
+        };
         errors.extend(config.contradictions());
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }

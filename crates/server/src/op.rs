@@ -142,9 +142,12 @@ async fn admit(
 ) -> Result<(OpCtx, Option<Uuid>)> {
     let arrival = call.arrival();
     // SECURITY: the tenant comes from the credential only, in debug mode apart (A-015, A-091, R26).
-    let Authenticated { principal, snapshot } = app.auth().authenticate(call.headers(), op.name, arrival).await?;
+    let named = call.named();
+    let Authenticated { principal, snapshot, glance } =
+        app.auth().authenticate(call.headers(), op.name, &named, arrival).await?;
     line.identify(&principal);
-    let ctx = OpCtx::new(app.catalog().clone(), principal, snapshot, arrival.request_id, arrival.now, until);
+    let ctx =
+        OpCtx::begun(app.catalog().clone(), principal, (snapshot, glance), arrival.request_id, arrival.now, until);
     check_scope(op, &ctx)?;
     Ok((ctx, idempotency::key(op, call.headers())?))
 }

@@ -15,7 +15,13 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access_log::AccessLog, app::App, auth::Authenticator, clock::Arrival, config::Config, metrics::Metrics, router,
+    access_log::AccessLog,
+    app::App,
+    auth::Authenticator,
+    clock::Arrival,
+    config::{Config, Database},
+    metrics::Metrics,
+    router,
 };
 use listen::Listening;
 
@@ -192,7 +198,7 @@ async fn open(config: &Config) -> Result<Catalog> {
         )
     })?;
     let root_key = RootKey::load(&config.root_key_file)?;
-    let store = Store::open(StoreOptions::new(data_dir.join(DATABASE), root_key), Arrival::now().now).await?;
+    let store = Store::open(store_options(config, &data_dir, root_key), Arrival::now().now).await?;
     let options = CatalogOptions {
         managed_base: Some(managed_base(config, &data_dir)?),
         metadata_cache_bytes: config.limits.metadata_cache_bytes_max,
@@ -200,6 +206,13 @@ async fn open(config: &Config) -> Result<Catalog> {
         tenants_bring_directories: config.posture.lets_tenants_bring_directories(),
     };
     Ok(Catalog::new(store, options))
+}
+
+fn store_options(config: &Config, data_dir: &Path, root_key: RootKey) -> StoreOptions {
+    match &config.database {
+        Database::Embedded => StoreOptions::new(data_dir.join(DATABASE), root_key),
+        Database::Postgres(url) => StoreOptions::postgres(url.clone(), root_key),
+    }
 }
 
 fn managed_base(config: &Config, data_dir: &Path) -> Result<Location> {

@@ -14,7 +14,7 @@ use crate::{
     Page, PageRequest, Stamp, Store,
     db::{self, Row, sql},
     redact,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// How long a record may take that something waits for (design: 2 s, then 503).
@@ -319,12 +319,19 @@ impl Trail {
 
 /// Writes a record that stands for `count` events.
 pub(crate) async fn insert(tx: &mut Tx, record: &AuditRecord, count: i64) -> Result<()> {
+    let id = tx.next_event(record.at)?;
+    insert_once(tx, id, record, count).await
+}
+
+/// As [`insert`], under an id of the caller's; nothing happens if a record of this id is there.
+pub(crate) async fn insert_once(tx: &mut Tx, id: EventId, record: &AuditRecord, count: i64) -> Result<()> {
     let tenant = record.tenant.as_ref().map_or("", TenantId::as_str).to_owned();
-    let id = tx.next_event(record.at)?.to_string();
+    let id = id.to_string();
     let query =
         sql("INSERT INTO audit (tenant_id, id, at, request_id, principal_id, principal_name, action, subject, \
              object_id, object_name, object_version, decision, reason, policy_version, count, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ON CONFLICT (tenant_id, id) DO NOTHING");
     let query = query
         .bind(tenant.as_str())
         .bind(id.as_str())
@@ -335,7 +342,7 @@ pub(crate) async fn insert(tx: &mut Tx, record: &AuditRecord, count: i64) -> Res
         .bind(record.action)
         .bind(record.object.subject.noun())
         .bind(record.object.id.clone())
-        .bind(redact::redact(&record.object.name))
+        .bind(storable(&record.object.name))
         .bind(record.object.version)
         .bind(record.decision.as_str())
         .bind(record.reason)
@@ -345,6 +352,11 @@ pub(crate) async fn insert(tx: &mut Tx, record: &AuditRecord, count: i64) -> Res
     tx.execute(query).await?;
     tx.witnessed(Witness { tenant, id });
     Ok(())
+}
+
+/// A name as it may be stored: without secrets, and without the one character that PostgreSQL cannot hold.
+fn storable(name: &str) -> String {
+    redact::redact(name).replace('\0', "\u{fffd}")
 }
 
 impl Store {

@@ -1,6 +1,7 @@
-//! Rows that the process keeps: the writer replaces them after COMMIT and before the answer, so the next read sees
-//! them. Bounded; what is absent is never remembered. A row read from the database enters only if nothing that
-//! could concern it was committed since the read began.
+//! Rows that the process keeps, where it owns the database: the writer replaces them after COMMIT and before the answer,
+//! so the next read sees them. Bounded; what is absent is never remembered. A row read from the database enters only if
+//! nothing that could concern it was committed since the read began. Where other nodes write too, no row is kept, only
+//! the newest policy version seen of each tenant.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -53,6 +54,9 @@ pub(crate) enum Change {
 }
 
 pub(crate) struct Caches {
+    /// Other nodes write to the same database.
+    shared: bool,
+    /// On a shared database as last met: a bound from below for the policy version, and nothing to be answered.
     pub(crate) tenants: Cache<TenantId, Arc<TenantRow>>,
     pub(crate) warehouses: Cache<WarehouseKey, Arc<WarehouseRow>>,
     pub(crate) default_warehouses: Cache<TenantId, Arc<WarehouseRow>>,
@@ -72,8 +76,9 @@ pub(crate) struct Seen {
 }
 
 impl Caches {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shared: bool) -> Self {
         Self {
+            shared,
             tenants: Cache::new(TENANTS_MAX),
             warehouses: Cache::new(WAREHOUSES_MAX),
             default_warehouses: Cache::new(TENANTS_MAX),
@@ -102,9 +107,39 @@ impl Caches {
         K: Hash + Eq + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
+        if self.shared {
+            return;
+        }
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         if self.changes.get(seen.shard).is_some_and(|count| count.load(Ordering::Acquire) == seen.changes) {
             cache.insert(key, value);
+        }
+    }
+
+    /// Notes a tenant as some statement found it, where rows are not kept. An older one never replaces a newer one.
+    pub(crate) fn met(&self, row: &Arc<TenantRow>) {
+        if !self.shared {
+            return;
+        }
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        if self.tenants.get(&row.tenant.id).is_none_or(|kept| kept.version < row.version) {
+            self.tenants.insert(row.tenant.id.clone(), row.clone());
+        }
+    }
+
+    /// Notes a tenant's policy version as some statement found it.
+    pub(crate) fn met_version(&self, tenant: &TenantId, version: i64) {
+        if !self.shared || self.tenants.get(tenant).is_some_and(|kept| kept.version >= version) {
+            return;
+        }
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.raise(tenant.clone(), version);
+    }
+
+    /// Moves a known tenant's version on; never back.
+    fn raise(&self, id: TenantId, version: i64) {
+        if let Some(row) = self.tenants.get(&id).filter(|row| row.version < version) {
+            self.tenants.insert(id, Arc::new(TenantRow { version, ..row.as_ref().clone() }));
         }
     }
 
@@ -112,12 +147,13 @@ impl Caches {
     pub(crate) fn publish(&self, changes: Vec<Change>) {
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
+            if self.shared && !matches!(change, Change::TenantVersion(..)) {
+                continue;
+            }
             match change {
                 Change::TenantVersion(id, version) => {
                     self.touch(&id);
-                    if let Some(row) = self.tenants.get(&id).filter(|row| row.version < version) {
-                        self.tenants.insert(id, Arc::new(TenantRow { version, ..row.as_ref().clone() }));
-                    }
+                    self.raise(id, version);
                 }
                 Change::Warehouses => {
                     for count in &self.changes {

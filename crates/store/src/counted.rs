@@ -7,13 +7,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use polder_types::{KeyId, Micros, RequestId, Result, Subject, TenantId};
+use polder_types::{EventId, KeyId, Micros, RequestId, Result, Subject, TenantId};
 
-use crate::{
-    Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit,
-    db::{self, sql},
-    writer::Written,
-};
+use crate::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit, db, fresh, tx::Written};
 
 /// Most kinds of events in memory; one more writes them all through.
 const KINDS_MAX: usize = 10_000;
@@ -70,9 +66,14 @@ struct Tally {
     request: RequestId,
 }
 
+/// Records of one transaction, each with the id that makes it one, however often it is written.
+type Batch = Arc<[(EventId, Kind, Tally)]>;
+
 #[derive(Default)]
 struct Memory {
     tallies: HashMap<Kind, Tally>,
+    /// Records that may be in the database; at most those of one flush, since nothing new is written before them.
+    unsure: Vec<Batch>,
     used_keys: BTreeMap<TenantId, BTreeSet<KeyId>>,
     used_keys_count: usize,
     /// Events since the start.
@@ -173,32 +174,50 @@ impl Store {
         self.write_tallies(tallies).await
     }
 
+    /// Writes those of unknown fate first: they have their ids already, so what landed is not written twice.
     async fn write_tallies(&self, tallies: HashMap<Kind, Tally>) -> Result<()> {
-        let tallies: Vec<(Kind, Tally)> = tallies.into_iter().collect();
+        let unsure = std::mem::take(&mut self.counted().memory().unsure);
         let mut outcome = Ok(());
+        for batch in unsure {
+            if let Err(error) = self.write_batch(batch.clone()).await.into_result() {
+                self.counted().memory().unsure.push(batch);
+                outcome = Err(error);
+            }
+        }
+        if outcome.is_err() {
+            let mut memory = self.counted().memory();
+            tallies.into_iter().for_each(|(kind, tally)| memory.add(kind, tally));
+            return outcome;
+        }
+        let tallies: Vec<(Kind, Tally)> = tallies.into_iter().collect();
         for chunk in tallies.chunks(CHUNK) {
-            let rows: Arc<[(Kind, Tally)]> = chunk.into();
-            let job = rows.clone();
-            let written = self.submit("flush_counted", move |tx| {
-                Box::pin(async move {
-                    for (kind, tally) in job.iter() {
-                        audit::insert(tx, &record(kind, tally), tally.count).await?;
-                    }
-                    Ok(())
-                })
-            });
-            match written.await {
+            let with_id = |(kind, tally): &(Kind, Tally)| Ok((fresh::event_id(tally.at)?, kind.clone(), *tally));
+            let batch: Batch = chunk.iter().map(with_id).collect::<Result<_>>()?;
+            match self.write_batch(batch.clone()).await {
                 Written::Done(()) => {}
                 Written::Refused(error) | Written::RolledBack(error) => {
                     let mut memory = self.counted().memory();
-                    rows.iter().for_each(|(kind, tally)| memory.add(kind.clone(), *tally));
+                    batch.iter().for_each(|(_, kind, tally)| memory.add(kind.clone(), *tally));
                     outcome = Err(error);
                 }
-                // Counting them again could count twice; the node only reads from now on.
-                Written::Unknown(error) => outcome = Err(error),
+                Written::Unknown(error) => {
+                    self.counted().memory().unsure.push(batch);
+                    outcome = Err(error);
+                }
             }
         }
         outcome
+    }
+
+    fn write_batch(&self, batch: Batch) -> impl Future<Output = Written<()>> + Send + use<> {
+        self.submit("flush_counted", move |tx| {
+            Box::pin(async move {
+                for (id, kind, tally) in batch.iter() {
+                    audit::insert_once(tx, *id, &record(kind, tally), tally.count).await?;
+                }
+                Ok(())
+            })
+        })
     }
 
     async fn write_used_keys(&self, used: BTreeMap<TenantId, BTreeSet<KeyId>>, now: Micros) -> Result<()> {
@@ -208,8 +227,15 @@ impl Store {
         self.write("note_key_use", move |tx| {
             Box::pin(async move {
                 for (tenant, keys) in used {
-                    let query = sql("UPDATE api_keys SET last_used_at = $1 \
-                         WHERE tenant_id = $2 AND id IN (SELECT value FROM json_each($3))");
+                    // Never back: another node may have written a later use.
+                    let query = sql! {
+                        sqlite: "UPDATE api_keys SET last_used_at = $1 \
+                            WHERE tenant_id = $2 AND (last_used_at IS NULL OR last_used_at < $1) \
+                                AND id IN (SELECT value FROM json_each($3))",
+                        postgres: "UPDATE api_keys SET last_used_at = $1 \
+                            WHERE tenant_id = $2 AND (last_used_at IS NULL OR last_used_at < $1) \
+                                AND id IN (SELECT value FROM json_array_elements_text($3::json))",
+                    };
                     tx.execute(query.bind(now).bind(&tenant).bind(db::json(&keys)?)).await?;
                 }
                 Ok(())

@@ -1,92 +1,154 @@
-//! The database behind the store: one enum arm a database, one SQL text for all, values bound by `$n`.
-//! Owns connections, the statement counter and the reading of rows; nothing outside this file names a driver,
-//! but the opening of the file and the classes of its errors in `store` and `writer`.
+//! The database behind the store: one enum arm a database, one SQL text for both where it can be, values bound by
+//! `$n`. Owns connections and the statement counter; nothing outside this directory names a driver, but the opening
+//! of the database and its migrations in `open`.
+
+mod errors;
+#[macro_use]
+mod values;
 
 use std::{
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use polder_types::{Error, KeyId, Micros, NamespaceId, PolicyId, PrincipalId, RelationId, Result, RoleId, TenantId};
-use polder_types::{WarehouseId, WarehouseName};
-use serde::de::DeserializeOwned;
+use polder_types::Result;
 use sqlx::{
-    Connection, Decode, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction, Type,
-    pool::PoolConnection,
-    sqlite::{SqliteArguments, SqliteRow},
+    Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
 };
-use uuid::Uuid;
+
+pub(crate) use errors::{AGAIN, IO, failure};
+pub(crate) use values::{Query, Row, json, sql};
+
+/// How long PostgreSQL may take to answer one statement before the connection counts as dead; longer than the limit
+/// that the server itself puts on statements.
+const ANSWER_MAX: Duration = Duration::from_secs(12);
 
 /// Read connections.
 #[derive(Clone)]
 pub(crate) enum Db {
     /// A SQLite file that this process owns.
     Sqlite(SqlitePool),
+    /// A PostgreSQL database that other nodes use too.
+    Postgres(PgPool),
 }
 
 impl Db {
     /// A connection for one statement.
     pub(crate) async fn read(&self, statements: &Arc<AtomicU64>) -> Result<Session> {
-        let Self::Sqlite(pool) = self;
-        let conn = Conn::SqlitePooled(pool.acquire().await.map_err(failure)?);
-        Ok(Session { conn, statements: statements.clone() })
+        let conn = match self {
+            Self::Sqlite(pool) => Conn::SqlitePooled(pool.acquire().await.map_err(failure)?),
+            Self::Postgres(pool) => Conn::Postgres(pool.acquire().await.map_err(failure)?),
+        };
+        Ok(Session::new(conn, statements.clone()))
     }
 
     /// A connection on which several statements see one state. It rolls back when dropped.
     pub(crate) async fn read_together(&self, statements: &Arc<AtomicU64>) -> Result<Session> {
-        let Self::Sqlite(pool) = self;
-        let conn = Conn::SqliteTogether(pool.begin().await.map_err(failure)?);
-        Ok(Session { conn, statements: statements.clone() })
+        let conn = match self {
+            Self::Sqlite(pool) => Conn::SqliteTogether(pool.begin().await.map_err(failure)?),
+            Self::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Conn::PostgresTogether(pool.begin_with(begin).await.map_err(failure)?)
+            }
+        };
+        Ok(Session::new(conn, statements.clone()))
     }
 
     /// Closes every connection.
     pub(crate) async fn close(&self) {
-        let Self::Sqlite(pool) = self;
-        pool.close().await;
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
     }
 }
 
-pub(crate) enum Conn {
+enum Conn {
     /// The writer's own.
     Sqlite(SqliteConnection),
     SqlitePooled(PoolConnection<Sqlite>),
     SqliteTogether(Transaction<'static, Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    PostgresTogether(Transaction<'static, Postgres>),
+}
+
+enum Backend<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
 }
 
 /// A connection that counts its statements.
 pub(crate) struct Session {
     conn: Conn,
     statements: Arc<AtomicU64>,
+    /// A statement failed: a PostgreSQL transaction can only be rolled back after that.
+    failed: bool,
 }
 
 impl Session {
-    pub(crate) fn writer(conn: SqliteConnection, statements: Arc<AtomicU64>) -> Self {
-        Self { conn: Conn::Sqlite(conn), statements }
+    fn new(conn: Conn, statements: Arc<AtomicU64>) -> Self {
+        Self { conn, statements, failed: false }
     }
 
-    fn sqlite(&mut self) -> &mut SqliteConnection {
+    pub(crate) fn writer(conn: SqliteConnection, statements: Arc<AtomicU64>) -> Self {
+        Self::new(Conn::Sqlite(conn), statements)
+    }
+
+    pub(crate) fn postgres(conn: PoolConnection<Postgres>, statements: Arc<AtomicU64>) -> Self {
+        Self::new(Conn::Postgres(conn), statements)
+    }
+
+    fn backend(&mut self) -> Backend<'_> {
         match &mut self.conn {
-            Conn::Sqlite(conn) => conn,
-            Conn::SqlitePooled(conn) => conn,
-            Conn::SqliteTogether(conn) => conn,
+            Conn::Sqlite(conn) => Backend::Sqlite(conn),
+            Conn::SqlitePooled(conn) => Backend::Sqlite(conn),
+            Conn::SqliteTogether(conn) => Backend::Sqlite(conn),
+            Conn::Postgres(conn) => Backend::Postgres(conn),
+            Conn::PostgresTogether(conn) => Backend::Postgres(conn),
         }
+    }
+
+    /// True where other nodes write to the same database.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.conn, Conn::Postgres(_) | Conn::PostgresTogether(_))
+    }
+
+    /// True once a statement failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Runs a statement; the number of rows it changed.
     pub(crate) async fn execute(&mut self, query: Query) -> Result<u64> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let done = query.sqlite().execute(self.sqlite()).await.map_err(failure)?;
-        Ok(done.rows_affected())
+        let done = match self.backend() {
+            Backend::Sqlite(conn) => {
+                query.sqlite().execute(conn).await.map(|done| done.rows_affected()).map_err(failure)
+            }
+            Backend::Postgres(conn) => {
+                answered(async { Ok(query.postgres().execute(conn).await?.rows_affected()) }).await
+            }
+        };
+        self.noted(done)
     }
 
     /// Every row of a statement.
     pub(crate) async fn rows(&mut self, query: Query) -> Result<Vec<Row>> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let rows = query.sqlite().fetch_all(self.sqlite()).await.map_err(failure)?;
-        Ok(rows.into_iter().map(Row::Sqlite).collect())
+        let rows = match self.backend() {
+            Backend::Sqlite(conn) => {
+                let rows = query.sqlite().fetch_all(conn).await.map_err(failure);
+                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Backend::Postgres(conn) => {
+                let rows = answered(query.postgres().fetch_all(conn)).await;
+                rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
+            }
+        };
+        self.noted(rows)
     }
 
     /// The only row of a statement, if there is one.
@@ -96,8 +158,39 @@ impl Session {
 
     /// BEGIN, SAVEPOINT, COMMIT and the like: not counted.
     pub(crate) async fn control(&mut self, text: &'static str) -> Result<()> {
-        sqlx::query(text).execute(self.sqlite()).await.map_err(failure)?;
-        Ok(())
+        self.control_row(text).await.map(drop)
+    }
+
+    /// As [`Session::control`]; the row that it answers, if any.
+    pub(crate) async fn control_row(&mut self, text: &'static str) -> Result<Option<Row>> {
+        let done = match self.backend() {
+            Backend::Sqlite(conn) => {
+                let row = sqlx::query(text).fetch_optional(conn).await.map_err(failure);
+                row.map(|row| row.map(Row::Sqlite))
+            }
+            Backend::Postgres(conn) => {
+                let row = answered(sqlx::raw_sql(text).fetch_optional(conn)).await;
+                row.map(|row| row.map(Row::Postgres))
+            }
+        };
+        self.noted(done)
+    }
+
+    fn noted<T>(&mut self, done: Result<T>) -> Result<T> {
+        if let Err(error) = &done {
+            self.failed = true;
+            if error.code() == IO {
+                self.abandon();
+            }
+        }
+        done
+    }
+
+    /// Keeps a PostgreSQL connection, whose state is unknown, from ever being used again.
+    pub(crate) fn abandon(&mut self) {
+        if let Conn::Postgres(conn) = &mut self.conn {
+            conn.close_on_drop();
+        }
     }
 
     /// Closes the writer's connection.
@@ -110,149 +203,10 @@ impl Session {
     }
 }
 
-/// A statement with its values.
-pub(crate) struct Query {
-    text: &'static str,
-    values: Vec<Value>,
-}
-
-/// Begins a statement.
-pub(crate) fn sql(text: &'static str) -> Query {
-    Query { text, values: Vec::new() }
-}
-
-impl Query {
-    /// The value of the next `$n`.
-    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
-        self
-    }
-
-    fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-        self.values.into_iter().fold(sqlx::query(self.text), |query, value| match value {
-            Value::Null => query.bind(None::<i64>),
-            Value::Int(value) => query.bind(value),
-            Value::Bool(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Blob(value) => query.bind(value),
-            Value::Uuid(value) => query.bind(value),
-        })
-    }
-}
-
-/// A value to bind.
-pub(crate) enum Value {
-    Null,
-    Int(i64),
-    Bool(bool),
-    Text(String),
-    Blob(Vec<u8>),
-    Uuid(Uuid),
-}
-
-macro_rules! values {
-    ($($type:ty => |$value:ident| $made:expr;)*) => {
-        $(impl From<$type> for Value {
-            fn from($value: $type) -> Self {
-                $made
-            }
-        })*
-    };
-}
-
-values! {
-    i64 => |value| Self::Int(value);
-    i32 => |value| Self::Int(value.into());
-    bool => |value| Self::Bool(value);
-    String => |value| Self::Text(value);
-    &str => |value| Self::Text(value.to_owned());
-    Vec<u8> => |value| Self::Blob(value);
-    &[u8] => |value| Self::Blob(value.to_vec());
-    Uuid => |value| Self::Uuid(value);
-    Micros => |value| Self::Int(value.0);
-    WarehouseId => |value| Self::Uuid(value.0);
-    NamespaceId => |value| Self::Uuid(value.0);
-    RelationId => |value| Self::Uuid(value.0);
-    PrincipalId => |value| Self::Uuid(value.0);
-    RoleId => |value| Self::Uuid(value.0);
-    PolicyId => |value| Self::Uuid(value.0);
-    &TenantId => |value| Self::Text(value.as_str().to_owned());
-    &WarehouseName => |value| Self::Text(value.as_str().to_owned());
-    &KeyId => |value| Self::Text(value.as_str().to_owned());
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
-    }
-}
-
-/// A row read.
-pub(crate) enum Row {
-    Sqlite(SqliteRow),
-}
-
-impl Row {
-    /// The value of a column, counted from 0.
-    pub(crate) fn get<T>(&self, column: usize) -> Result<T>
-    where
-        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
-    {
-        let Self::Sqlite(row) = self;
-        row.try_get(column).map_err(Error::internal)
-    }
-
-    pub(crate) fn text(&self, column: usize) -> Result<String> {
-        self.get(column)
-    }
-
-    pub(crate) fn int(&self, column: usize) -> Result<i64> {
-        self.get(column)
-    }
-
-    pub(crate) fn micros(&self, column: usize) -> Result<Micros> {
-        self.get(column).map(Micros)
-    }
-
-    pub(crate) fn uuid(&self, column: usize) -> Result<Uuid> {
-        self.get(column)
-    }
-
-    /// A value with a grammar of its own. What was stored was valid; anything else is a broken database.
-    pub(crate) fn parse<T: FromStr<Err = Error>>(&self, column: usize) -> Result<T> {
-        self.text(column)?.parse().map_err(|error: Error| Error::internal(error))
-    }
-
-    /// A value stored as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T> {
-        serde_json::from_str(&self.text(column)?).map_err(Error::internal)
-    }
-}
-
-/// A value as JSON text.
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(Error::internal)
-}
-
-/// The code of an error after which nothing may be written any more.
-pub(crate) const IO: &str = "database_io";
-
-/// Turns a driver's error into ours: what may pass with time is `Unavailable`, everything else a bug.
-pub(crate) fn failure(error: sqlx::Error) -> Error {
-    // SQLite result codes, https://www.sqlite.org/rescode.html; the low byte is the class.
-    let class = match &error {
-        sqlx::Error::Database(error) => error.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff),
-        _ => None,
-    };
-    match (class, &error) {
-        // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
-        (Some(8 | 10 | 11 | 14 | 26), _) | (_, sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed) => {
-            Error::unavailable(IO, "the metadata database cannot be used").with_source(error)
-        }
-        (Some(13), _) => Error::unavailable("database_full", "the metadata database is full").with_source(error),
-        (Some(5 | 6), _) | (_, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {
-            Error::unavailable("database_busy", "the metadata database is busy").with_source(error)
-        }
-        _ => Error::internal(error),
+/// Waits for an answer, but not for ever: behind a broken network there may be nobody.
+async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+    match tokio::time::timeout(ANSWER_MAX, answer).await {
+        Ok(answer) => answer.map_err(failure),
+        Err(_) => Err(errors::silent()),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     keys::{self, FreshKey},
     principals::{self, PrincipalRow},
     roles, tenants,
-    writer::Tx,
+    tx::{Lock, Tx},
 };
 
 /// The role of a tenant's first administrator.
@@ -42,7 +42,9 @@ impl Store {
         let fresh = FreshKey::new(&self.keys().pepper)?;
         self.write("bootstrap", move |tx| {
             Box::pin(async move {
-                // SECURITY: without a permit only while there is nobody who could hold one.
+                // SECURITY: without a permit only while there is nobody who could hold one; of two nodes that ask at
+                // once, the second waits here and sees the first's tenant.
+                tx.alone(Lock::Installation).await?;
                 if tx.row(sql("SELECT 1 FROM tenants LIMIT 1")).await?.is_some() {
                     return Ok(None);
                 }
@@ -79,6 +81,7 @@ impl Store {
     }
 }
 
+#[derive(Clone)]
 struct Charter {
     tenant: TenantId,
     operator: bool,

@@ -13,7 +13,7 @@ use crate::{
     roles,
     snapshot::{effect_of, securable},
     tenants,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// What a grant is set on, resolved.

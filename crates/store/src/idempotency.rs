@@ -14,7 +14,7 @@ use crate::{
     audit::Trail,
     db::{self, sql},
     redact,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// How long a key may be used again, as `getConfig` says it.

@@ -15,7 +15,7 @@ use crate::{
     cache::Change,
     db::{Query, Row, sql},
     fresh, principals, tenants,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// What every secret begins with.
@@ -171,6 +171,7 @@ impl Store {
 }
 
 /// A key that is not stored yet.
+#[derive(Clone)]
 pub(crate) struct FreshKey {
     id: KeyId,
     pub(crate) secret: Secret,

@@ -4,24 +4,28 @@
 //! Functions that take no permit, and why (`xtask tidy` holds this list):
 //! - `open`, `close`, `bootstrap`, `statements`: the life of the process; `bootstrap` works on an empty database only.
 //! - `resolve_tenant`, `resolve_warehouse`, `default_warehouse`, `resolve_namespace`, `resolve_table`, `resolve_relation`: what a decision is about.
-//! - `verify_key`, `policy_snapshot`, `signing_key`: what a decision is made from.
+//! - `verify_key`, `policy_snapshot`, `newest_snapshot`, `glance`, `signing_key`: what a decision is made from.
 //! - `outcome_of`, `keep_refusal`: what became of the caller's own request, before its objects are looked for again.
 //! - `record_strict`, `count`, `flush_counted`: writing the audit trail.
 //!
 //! A mutation whose permit was made under an older policy version changes nothing and answers with the code
 //! `stale_policy` ([`is_stale`]): authorize again with a fresh snapshot, and retry.
 
+#[macro_use]
+mod db;
+
 mod audit;
 mod cache;
 mod counted;
-mod db;
 mod found;
 mod fresh;
+mod glance;
 mod grants;
 mod idempotency;
 mod keys;
 mod locations;
 mod namespaces;
+mod open;
 mod pages;
 mod policies;
 mod principals;
@@ -32,12 +36,15 @@ mod snapshot;
 mod store;
 mod tables;
 mod tenants;
+mod transactions;
+mod tx;
 mod warehouses;
 mod writer;
 
 pub use audit::{Actor, AuditDetail, AuditFilter, AuditObject, AuditRecord, AuditRow, Decision};
 pub use counted::CountedEvent;
 pub use found::Founded;
+pub use glance::{Glance, Named};
 pub use grants::{GrantRow, GrantTarget, NewGrants};
 pub use idempotency::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
 pub use keys::{IssuedKey, KeyRow, NewKey};
@@ -47,7 +54,7 @@ pub use policies::{NewPolicy, PolicyRow, PolicyTarget};
 pub use principals::{NewPrincipal, PrincipalRow};
 pub use roles::RoleRow;
 pub use root_key::{RootKey, SigningKey};
-pub use store::{Stamp, Store, StoreOptions, is_stale};
+pub use store::{Database, Stamp, Store, StoreOptions, is_stale};
 pub use tables::{ColumnBinding, CommitOutcome, Creation, NewTable, PointerSwap, TableEntry, TableRow};
 pub use tenants::TenantRow;
 pub use warehouses::{NewWarehouse, WarehouseRow};

@@ -19,7 +19,7 @@ use crate::{
     fresh, grants,
     pages::Shown,
     tenants,
-    writer::Tx,
+    tx::{Lock, Tx},
 };
 
 /// Most bytes of a namespace's properties, as JSON: the row is kept in memory and read whole.
@@ -51,7 +51,7 @@ impl Store {
             return Ok(Some(row));
         }
         let seen = self.caches().seen(&key);
-        let row = select(&mut self.read().await?, warehouse, name).await?.map(Arc::new);
+        let row = select_now(self, warehouse, name).await?.map(Arc::new);
         if let Some(row) = &row {
             self.caches().fill(&self.caches().namespaces, seen, key, row.clone());
         }
@@ -154,11 +154,18 @@ impl Store {
         let shown = Shown::new(&view.namespaces, |id: NamespaceId| id.0, &view.denied_namespace_names)?;
         let list = format!("namespaces {}", warehouse.id);
         let cursor = self.cursor_within(permit, &list, parent, &shown, page)?;
-        let query = sql("SELECT name_key FROM namespaces \
-             WHERE tenant_id = $1 AND warehouse_id = $2 AND parent_id = $3 AND leaf > $4 \
-                AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
-                AND leaf NOT IN (SELECT value FROM json_each($7)) \
-             ORDER BY leaf LIMIT $8");
+        let query = sql! {
+            sqlite: "SELECT name_key FROM namespaces \
+                WHERE tenant_id = $1 AND warehouse_id = $2 AND parent_id = $3 AND leaf > $4 \
+                    AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
+                    AND leaf NOT IN (SELECT value FROM json_each($7)) \
+                ORDER BY leaf LIMIT $8",
+            postgres: "SELECT name_key FROM namespaces \
+                WHERE tenant_id = $1 AND warehouse_id = $2 AND parent_id = $3 AND leaf > $4 \
+                    AND (id IN (SELECT value::uuid FROM json_array_elements_text($5::json))) = $6 \
+                    AND leaf NOT IN (SELECT value FROM json_array_elements_text($7::json)) \
+                ORDER BY leaf LIMIT $8",
+        };
         let query = query
             .bind(permit.permit().tenant())
             .bind(warehouse.id)
@@ -189,16 +196,34 @@ fn path_bytes(chain: &[NamespaceId]) -> Vec<u8> {
     chain.iter().flat_map(|id| *id.0.as_bytes()).collect()
 }
 
+/// Finds a namespace, and notes the policy version of the same moment.
+async fn select_now(store: &Store, warehouse: &WarehouseRef, name: &Namespace) -> Result<Option<NamespaceRow>> {
+    let query = sql("SELECT n.path, n.properties, n.version, t.version \
+         FROM tenants t JOIN namespaces n ON n.tenant_id = t.id \
+         WHERE t.id = $1 AND n.warehouse_id = $2 AND n.name_key = $3");
+    let query = query.bind(&warehouse.tenant.id).bind(warehouse.id).bind(name.key());
+    let Some(row) = store.read().await?.row(query).await? else { return Ok(None) };
+    store.caches().met_version(&warehouse.tenant.id, row.int(3)?);
+    namespace_row(&row, 0, warehouse, name).map(Some)
+}
+
+/// Reads path, properties and version from neighbouring columns.
+pub(crate) fn namespace_row(
+    row: &Row,
+    column: usize,
+    warehouse: &WarehouseRef,
+    name: &Namespace,
+) -> Result<NamespaceRow> {
+    let chain = path_of(&row.get::<Vec<u8>>(column)?).into();
+    let namespace = NamespaceRef { warehouse: warehouse.clone(), chain, name: name.clone() };
+    Ok(NamespaceRow { namespace, properties: row.json(column + 1)?, version: row.int(column + 2)? })
+}
+
 async fn select(session: &mut Session, warehouse: &WarehouseRef, name: &Namespace) -> Result<Option<NamespaceRow>> {
     let query = sql("SELECT path, properties, version FROM namespaces \
          WHERE tenant_id = $1 AND warehouse_id = $2 AND name_key = $3");
     let row = session.row(query.bind(&warehouse.tenant.id).bind(warehouse.id).bind(name.key())).await?;
-    let made = |row: Row| {
-        let chain = path_of(&row.get::<Vec<u8>>(0)?).into();
-        let namespace = NamespaceRef { warehouse: warehouse.clone(), chain, name: name.clone() };
-        Ok(NamespaceRow { namespace, properties: row.json(1)?, version: row.int(2)? })
-    };
-    row.map(made).transpose()
+    row.map(|row| namespace_row(&row, 0, warehouse, name)).transpose()
 }
 
 fn properties_json(properties: &BTreeMap<String, String>) -> Result<String> {
@@ -211,6 +236,7 @@ fn properties_json(properties: &BTreeMap<String, String>) -> Result<String> {
 }
 
 /// A namespace to be made.
+#[derive(Clone)]
 struct Birth {
     row: NamespaceRow,
     parent: Option<NamespaceId>,
@@ -237,6 +263,7 @@ impl Birth {
 }
 
 async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<NamespaceRow>> {
+    tx.alone(Lock::Warehouse(birth.row.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
     let Birth { row, parent } = birth;
     let (namespace, warehouse) = (&row.namespace, &row.namespace.warehouse);
@@ -282,6 +309,7 @@ async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<Namespac
 }
 
 async fn delete(tx: &mut Tx, trail: &Trail, namespace: &NamespaceRef) -> Result<()> {
+    tx.alone(Lock::Warehouse(namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
     let query = sql("SELECT EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2), \
                 EXISTS (SELECT 1 FROM namespaces WHERE tenant_id = $1 AND warehouse_id = $3 AND parent_id = $2)");
@@ -315,6 +343,7 @@ async fn update(
     removals: Vec<String>,
     updates: BTreeMap<String, String>,
 ) -> Result<UpdateNamespacePropertiesResponse> {
+    tx.alone(Lock::Warehouse(namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
     let absent = || Error::not_found(Subject::Namespace, &namespace.name.to_string());
     let mut row = select(tx, &namespace.warehouse, &namespace.name).await?.ok_or_else(absent)?;

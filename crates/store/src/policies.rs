@@ -12,7 +12,7 @@ use crate::{
     fresh,
     snapshot::qualified,
     tenants,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// A policy.

@@ -10,7 +10,7 @@ use crate::{
     audit::Trail,
     db::{self, Query, Row, Session, sql},
     fresh, keys, tenants,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// A principal.
@@ -127,12 +127,19 @@ impl Store {
 
 /// `$2` one name or null, `$3` after this name, `$4` most rows.
 fn query(tenant: &TenantId) -> Query {
-    sql("SELECT id, name, kind, enabled, attributes, version, created_at, \
-            (SELECT json_group_array(r.name) FROM principal_roles pr \
-                JOIN roles r ON r.tenant_id = pr.tenant_id AND r.id = pr.role_id \
-                WHERE pr.tenant_id = p.tenant_id AND pr.principal_id = p.id) \
-         FROM principals p WHERE tenant_id = $1 AND ($2 IS NULL OR name = $2) AND name > $3 ORDER BY name LIMIT $4")
-    .bind(tenant)
+    let query = sql! {
+        sqlite: "SELECT id, name, kind, enabled, attributes, version, created_at, \
+                (SELECT json_group_array(r.name) FROM principal_roles pr \
+                    JOIN roles r ON r.tenant_id = pr.tenant_id AND r.id = pr.role_id \
+                    WHERE pr.tenant_id = p.tenant_id AND pr.principal_id = p.id) \
+            FROM principals p WHERE tenant_id = $1 AND ($2 IS NULL OR name = $2) AND name > $3 ORDER BY name LIMIT $4",
+        postgres: "SELECT id, name, kind, enabled, attributes, version, created_at, \
+                (SELECT COALESCE(json_agg(r.name), '[]')::text FROM principal_roles pr \
+                    JOIN roles r ON r.tenant_id = pr.tenant_id AND r.id = pr.role_id \
+                    WHERE pr.tenant_id = p.tenant_id AND pr.principal_id = p.id) \
+            FROM principals p WHERE tenant_id = $1 AND ($2 IS NULL OR name = $2) AND name > $3 ORDER BY name LIMIT $4",
+    };
+    query.bind(tenant)
 }
 
 fn principal_row(row: &Row) -> Result<PrincipalRow> {

@@ -8,7 +8,7 @@ use crate::{
     audit::Trail,
     db::{Row, Session, sql},
     fresh, grants, principals, tenants,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// A role.

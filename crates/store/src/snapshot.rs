@@ -56,20 +56,40 @@ impl Snapshots {
 }
 
 impl Store {
-    /// The tenant's policy snapshot, at least as new as every change that this process has answered.
+    /// The tenant's policy snapshot as of now, on whatever node it was changed.
     ///
     /// # Errors
     /// `Unavailable` if the database is.
     pub async fn policy_snapshot(&self, tenant: &TenantId) -> Result<Option<Arc<PolicySnapshot>>> {
-        let Some(row) = self.resolve_tenant(tenant).await? else {
-            return Ok(None);
-        };
-        if let Some(snapshot) = self.snapshots().at_least(tenant, row.version) {
+        match self.resolve_tenant(tenant).await? {
+            Some(row) => self.snapshot_at_least(tenant, row.version).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The tenant's policy snapshot, at least as new as every row that this process has read: each statement that finds
+    /// a row brings the version beside it, so nothing is asked again.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database is.
+    pub async fn newest_snapshot(&self, tenant: &TenantId) -> Result<Option<Arc<PolicySnapshot>>> {
+        match self.caches().tenants.get(tenant) {
+            Some(row) => self.snapshot_at_least(tenant, row.version).await,
+            None => self.policy_snapshot(tenant).await,
+        }
+    }
+
+    pub(crate) async fn snapshot_at_least(
+        &self,
+        tenant: &TenantId,
+        version: i64,
+    ) -> Result<Option<Arc<PolicySnapshot>>> {
+        if let Some(snapshot) = self.snapshots().at_least(tenant, version) {
             return Ok(Some(snapshot));
         }
         let flight = self.snapshots().flights.get_with(tenant.clone(), Flight::default);
         let _flight = flight.lock().await;
-        if let Some(snapshot) = self.snapshots().at_least(tenant, row.version) {
+        if let Some(snapshot) = self.snapshots().at_least(tenant, version) {
             return Ok(Some(snapshot));
         }
         let Some(parts) = load(&mut self.read_together().await?, tenant).await? else {
@@ -229,7 +249,10 @@ async fn restrictions(session: &mut Session, tenant: &TenantId) -> Result<Vec<Re
     let query = sql("SELECT policy_id, relation_id, path, field_id FROM policy_fields WHERE tenant_id = $1");
     for row in session.rows(query.bind(tenant)).await? {
         let columns = bound.entry(PolicyId(row.uuid(0)?)).or_default().entry(RelationId(row.uuid(1)?)).or_default();
-        columns.entry(row.json(2)?).or_default().insert(row.get(3)?);
+        columns
+            .entry(row.json(2)?)
+            .or_default()
+            .insert(i32::try_from(row.int(3)?).map_err(polder_types::Error::internal)?);
     }
     let query = sql("SELECT id, name, warehouse, namespace_key, table_name, audience, rule \
                      FROM policies WHERE tenant_id = $1");

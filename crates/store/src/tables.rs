@@ -17,6 +17,7 @@ use crate::{
     db::{Row, sql},
     namespaces::{namespace_of, path_of},
     pages::Shown,
+    warehouses::{self, WAREHOUSE_COLUMNS},
 };
 
 /// A table.
@@ -121,20 +122,21 @@ impl Store {
             return Ok(Some(row));
         }
         let seen = self.caches().seen(&key);
-        let row = self.resolve_warehouse(&warehouse.tenant.id, &warehouse.name).await?;
-        let Some(warehouse_row) = row.filter(|row| row.warehouse.id == warehouse.id) else {
-            return Ok(None);
-        };
-        let query =
-            sql("SELECT n.path, r.id, r.quarantined, r.location, r.metadata_location, r.table_uuid, r.version \
-             FROM namespaces n JOIN relations r ON r.tenant_id = n.tenant_id AND r.namespace_id = n.id \
-             WHERE n.tenant_id = $1 AND n.warehouse_id = $2 AND n.name_key = $3 AND r.name = $4 AND r.kind = 'table'");
+        let query = sql("SELECT w.tenant_id, w.id, w.name, w.root, w.allowed_locations, w.settings_version, \
+                w.is_default, w.created_at, n.path, r.id, r.quarantined, r.location, r.metadata_location, r.table_uuid, \
+                r.version, t.version \
+             FROM tenants t JOIN warehouses w ON w.tenant_id = t.id \
+             JOIN namespaces n ON n.tenant_id = t.id AND n.warehouse_id = w.id \
+             JOIN relations r ON r.tenant_id = t.id AND r.namespace_id = n.id \
+             WHERE t.id = $1 AND w.id = $2 AND n.name_key = $3 AND r.name = $4 AND r.kind = 'table'");
         let query =
             query.bind(&warehouse.tenant.id).bind(warehouse.id).bind(ident.namespace.key()).bind(ident.name.as_str());
         let Some(row) = self.read().await?.row(query).await? else {
             return Ok(None);
         };
-        let row = Arc::new(table_row(&row, warehouse_row, ident)?);
+        self.caches().met_version(&warehouse.tenant.id, row.int(15)?);
+        let within = Arc::new(warehouses::warehouse_row(&row)?);
+        let row = Arc::new(table_row(&row, WAREHOUSE_COLUMNS, within, ident)?);
         self.caches().fill(&self.caches().tables, seen, key, row.clone());
         Ok(Some(row))
     }
@@ -245,12 +247,20 @@ impl Store {
         let (namespace, view) = (permit.permit().resource(), permit.visibility());
         let shown = Shown::new(&view.tables, |id: RelationId| id.0, &view.denied_table_names)?;
         let cursor = self.cursor_within(permit, "tables", namespace.id().0, &shown, page)?;
-        let query = sql("SELECT id, name FROM relations \
-             WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'table' \
-                AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
-                AND name NOT IN (SELECT value FROM json_each($7)) \
-                AND NOT (quarantined AND $8) \
-             ORDER BY name LIMIT $9");
+        let query = sql! {
+            sqlite: "SELECT id, name FROM relations \
+                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'table' \
+                    AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
+                    AND name NOT IN (SELECT value FROM json_each($7)) \
+                    AND NOT (quarantined AND $8) \
+                ORDER BY name LIMIT $9",
+            postgres: "SELECT id, name FROM relations \
+                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'table' \
+                    AND (id IN (SELECT value::uuid FROM json_array_elements_text($5::json))) = $6 \
+                    AND name NOT IN (SELECT value FROM json_array_elements_text($7::json)) \
+                    AND NOT (quarantined AND $8) \
+                ORDER BY name LIMIT $9",
+        };
         let query = query
             .bind(permit.permit().tenant())
             .bind(namespace.id())
@@ -272,23 +282,29 @@ fn entry(row: &Row, namespace: &NamespaceRef) -> Result<TableEntry> {
     Ok(TableEntry { id: RelationId(row.uuid(0)?), ident })
 }
 
-fn table_row(row: &Row, warehouse: Arc<WarehouseRow>, ident: &TableIdent) -> Result<TableRow> {
+/// Reads path and table from neighbouring columns.
+pub(crate) fn table_row(
+    row: &Row,
+    column: usize,
+    warehouse: Arc<WarehouseRow>,
+    ident: &TableIdent,
+) -> Result<TableRow> {
     let namespace = NamespaceRef {
         warehouse: warehouse.warehouse.clone(),
-        chain: path_of(&row.get::<Vec<u8>>(0)?).into(),
+        chain: path_of(&row.get::<Vec<u8>>(column)?).into(),
         name: ident.namespace.clone(),
     };
     Ok(TableRow {
         table: TableRef {
             namespace,
-            id: RelationId(row.uuid(1)?),
+            id: RelationId(row.uuid(column + 1)?),
             name: ident.name.as_str().into(),
-            quarantined: row.get(2)?,
+            quarantined: row.get(column + 2)?,
         },
         warehouse,
-        location: Location::parse(&row.text(3)?)?,
-        metadata_location: row.text(4)?,
-        table_uuid: row.uuid(5)?,
-        version: row.int(6)?,
+        location: Location::parse(&row.text(column + 3)?)?,
+        metadata_location: row.text(column + 4)?,
+        table_uuid: row.uuid(column + 5)?,
+        version: row.int(column + 6)?,
     })
 }

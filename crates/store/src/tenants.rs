@@ -10,7 +10,7 @@ use crate::{
     audit::Trail,
     cache::Change,
     db::{Row, sql},
-    writer::Tx,
+    tx::Tx,
 };
 
 /// A tenant.
@@ -32,13 +32,14 @@ impl Store {
     /// # Errors
     /// `Unavailable` if the database is.
     pub async fn resolve_tenant(&self, id: &TenantId) -> Result<Option<Arc<TenantRow>>> {
-        if let Some(row) = self.caches().tenants.get(id) {
+        if let Some(row) = self.caches().tenants.get(id).filter(|_| !self.is_shared()) {
             return Ok(Some(row));
         }
         let seen = self.caches().seen(id);
         let query = sql("SELECT id, version, operator, created_at FROM tenants WHERE id = $1");
         let row = self.read().await?.row(query.bind(id)).await?.as_ref().map(tenant_row).transpose()?.map(Arc::new);
         if let Some(row) = &row {
+            self.caches().met(row);
             self.caches().fill(&self.caches().tenants, seen, id.clone(), row.clone());
         }
         Ok(row)
@@ -63,7 +64,8 @@ impl Store {
     }
 }
 
-fn tenant_row(row: &Row) -> Result<TenantRow> {
+/// Reads a tenant from the first columns.
+pub(crate) fn tenant_row(row: &Row) -> Result<TenantRow> {
     Ok(TenantRow {
         tenant: TenantRef { id: row.parse(0)? },
         version: row.int(1)?,
@@ -77,9 +79,17 @@ pub(crate) fn stale() -> Error {
     Error::unavailable("stale_policy", "the policy changed meanwhile; try again")
 }
 
+// In PostgreSQL, whoever writes under a policy version holds the tenant's row FOR SHARE until the end, and whoever moves
+// the version on updates it: the policy cannot change between a look at it and COMMIT. The advisory lock in front makes
+// them take turns; locks of rows alone would let an endless row of commits keep a revocation out.
+
 /// SECURITY: nothing is written under a permit whose policy version is not the one in force.
 pub(crate) async fn check_version(tx: &mut Tx, trail: &Trail) -> Result<()> {
-    let query = sql("SELECT 1 FROM tenants WHERE id = $1 AND version = $2");
+    let query = sql! {
+        sqlite: "SELECT 1 FROM tenants WHERE id = $1 AND version = $2",
+        postgres: "SELECT 1 FROM tenants WHERE id = $1 AND version = $2 \
+            AND pg_advisory_xact_lock_shared(hashtextextended($1, 0)) IS NOT NULL FOR SHARE",
+    };
     match tx.row(query.bind(&trail.tenant).bind(trail.policy_version)).await? {
         Some(_) => Ok(()),
         None => Err(stale()),
@@ -88,7 +98,11 @@ pub(crate) async fn check_version(tx: &mut Tx, trail: &Trail) -> Result<()> {
 
 /// Checks the permit's policy version and moves it on: something that decisions read is about to change.
 pub(crate) async fn check_and_bump(tx: &mut Tx, trail: &Trail) -> Result<()> {
-    let query = sql("UPDATE tenants SET version = version + 1 WHERE id = $1 AND version = $2 RETURNING version");
+    let query = sql! {
+        sqlite: "UPDATE tenants SET version = version + 1 WHERE id = $1 AND version = $2 RETURNING version",
+        postgres: "UPDATE tenants SET version = version + 1 WHERE id = $1 AND version = $2 \
+            AND pg_advisory_xact_lock(hashtextextended($1, 0)) IS NOT NULL RETURNING version",
+    };
     let row = tx.row(query.bind(&trail.tenant).bind(trail.policy_version)).await?.ok_or_else(stale)?;
     tx.changed(Change::TenantVersion(trail.tenant.clone(), row.int(0)?));
     Ok(())
@@ -96,7 +110,11 @@ pub(crate) async fn check_and_bump(tx: &mut Tx, trail: &Trail) -> Result<()> {
 
 /// Moves the policy version on, in a transaction that checked it before.
 pub(crate) async fn bump(tx: &mut Tx, tenant: &TenantId) -> Result<()> {
-    let query = sql("UPDATE tenants SET version = version + 1 WHERE id = $1 RETURNING version");
+    let query = sql! {
+        sqlite: "UPDATE tenants SET version = version + 1 WHERE id = $1 RETURNING version",
+        postgres: "UPDATE tenants SET version = version + 1 WHERE id = $1 \
+            AND pg_advisory_xact_lock(hashtextextended($1, 0)) IS NOT NULL RETURNING version",
+    };
     if let Some(row) = tx.row(query.bind(tenant)).await? {
         tx.changed(Change::TenantVersion(tenant.clone(), row.int(0)?));
     }

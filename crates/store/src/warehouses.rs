@@ -11,7 +11,7 @@ use crate::{
     cache::Change,
     db::{self, Row, Session, sql},
     fresh, grants, locations, tenants,
-    writer::Tx,
+    tx::{Lock, Tx},
 };
 
 /// A warehouse.
@@ -67,7 +67,11 @@ impl Store {
             return Ok(Some(row));
         }
         let seen = self.caches().seen(&key);
-        let row = select(&mut self.read().await?, tenant, name).await?.map(Arc::new);
+        let query = sql("SELECT w.tenant_id, w.id, w.name, w.root, w.allowed_locations, w.settings_version, \
+                w.is_default, w.created_at, t.version \
+             FROM tenants t JOIN warehouses w ON w.tenant_id = t.id WHERE t.id = $1 AND w.name = $2");
+        let row = self.read().await?.row(query.bind(tenant).bind(name)).await?;
+        let row = row.map(|row| self.met(&row, tenant)).transpose()?;
         if let Some(row) = &row {
             self.caches().fill(&self.caches().warehouses, seen, key, row.clone());
         }
@@ -84,16 +88,24 @@ impl Store {
         }
         let seen = self.caches().seen(tenant);
         let query =
-            sql("SELECT tenant_id, id, name, root, allowed_locations, settings_version, is_default, created_at \
-             FROM warehouses WHERE tenant_id = $1 ORDER BY is_default DESC, name LIMIT 2");
+            sql("SELECT w.tenant_id, w.id, w.name, w.root, w.allowed_locations, w.settings_version, w.is_default, \
+                w.created_at, t.version \
+             FROM tenants t JOIN warehouses w ON w.tenant_id = t.id \
+             WHERE t.id = $1 ORDER BY w.is_default DESC, w.name LIMIT 2");
         let rows = self.read().await?.rows(query.bind(tenant)).await?;
-        let rows = rows.iter().map(warehouse_row).collect::<Result<Vec<_>>>()?;
+        let rows = rows.iter().map(|row| self.met(row, tenant)).collect::<Result<Vec<_>>>()?;
         let only = rows.len() == 1;
-        let row = rows.into_iter().next().filter(|row| row.default || only).map(Arc::new);
+        let row = rows.into_iter().next().filter(|row| row.default || only);
         if let Some(row) = &row {
             self.caches().fill(&self.caches().default_warehouses, seen, tenant.clone(), row.clone());
         }
         Ok(row)
+    }
+
+    /// Reads a warehouse, and notes the policy version of the same moment, which stands behind it.
+    fn met(&self, row: &Row, tenant: &TenantId) -> Result<Arc<WarehouseRow>> {
+        self.caches().met_version(tenant, row.int(WAREHOUSE_COLUMNS)?);
+        warehouse_row(row).map(Arc::new)
     }
 
     /// Makes a warehouse.
@@ -181,7 +193,11 @@ pub(crate) async fn select(
     session.row(query.bind(tenant).bind(name)).await?.as_ref().map(warehouse_row).transpose()
 }
 
-fn warehouse_row(row: &Row) -> Result<WarehouseRow> {
+/// How many columns a warehouse has in a statement.
+pub(crate) const WAREHOUSE_COLUMNS: usize = 8;
+
+/// Reads a warehouse from the first columns.
+pub(crate) fn warehouse_row(row: &Row) -> Result<WarehouseRow> {
     let allowed: Vec<String> = row.json(4)?;
     Ok(WarehouseRow {
         warehouse: WarehouseRef {
@@ -236,6 +252,7 @@ async fn insert(tx: &mut Tx, row: &WarehouseRow) -> Result<()> {
 /// SECURITY: the one place where a location enters a warehouse. It looks at all tenants on purpose, and its error
 /// does not say whose location stands in the way.
 async fn insert_locations(tx: &mut Tx, row: &WarehouseRow) -> Result<()> {
+    tx.alone(Lock::Locations).await?;
     let mine: Vec<&Location> = std::iter::once(&row.root).chain(&row.allowed_locations).collect();
     for (index, location) in mine.iter().enumerate() {
         if mine.iter().skip(index + 1).any(|other| location.overlaps(other)) {
@@ -243,8 +260,13 @@ async fn insert_locations(tx: &mut Tx, row: &WarehouseRow) -> Result<()> {
                 .about(Subject::Warehouse));
         }
         let (ancestors, (from, to)) = (db::json(&locations::ancestors(location))?, locations::below(location));
-        let query = sql("SELECT 1 FROM warehouse_locations \
-             WHERE location IN (SELECT value FROM json_each($1)) OR (location >= $2 AND location < $3) LIMIT 1");
+        let query = sql! {
+            sqlite: "SELECT 1 FROM warehouse_locations \
+                WHERE location IN (SELECT value FROM json_each($1)) OR (location >= $2 AND location < $3) LIMIT 1",
+            postgres: "SELECT 1 FROM warehouse_locations \
+                WHERE location IN (SELECT value FROM json_array_elements_text($1::json)) \
+                    OR (location >= $2 AND location < $3) LIMIT 1",
+        };
         if tx.row(query.bind(ancestors).bind(from).bind(to)).await?.is_some() {
             return Err(Error::conflict("location_overlap", format!("`{location}` overlaps another warehouse"))
                 .about(Subject::Warehouse));

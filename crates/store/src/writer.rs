@@ -1,4 +1,4 @@
-//! The one writer: jobs over moved data, each in a savepoint, up to 64 in one transaction; COMMIT, then the caches,
+//! SQLite's one writer: jobs over moved data, each in a savepoint, up to 64 in one transaction; COMMIT, then the caches,
 //! then the answers. A job that began runs to its end whether or not its caller still waits. Refuses more
 //! waiting jobs than the queue holds, and everything after an I/O error.
 
@@ -11,110 +11,16 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use polder_policy::WarehouseRef;
-use polder_types::{Error, EventId, Micros, Result, Subject};
+use polder_types::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    WarehouseRow,
-    audit::Witness,
-    cache::{Caches, Change},
-    db::{self, Session, sql},
-    fresh, warehouses,
+    db,
+    tx::{Tx, Written, not_committed, overloaded, shutting_down, unknown},
 };
 
 /// Most jobs of one transaction.
 const GROUP_MAX: usize = 64;
-
-/// The writer's side of a transaction: what a job may do.
-pub(crate) struct Tx {
-    session: Session,
-    caches: Arc<Caches>,
-    /// What the jobs of this transaction changed so far.
-    changes: Vec<Change>,
-    /// The last audit record of this transaction: found after a failed COMMIT, the transaction landed.
-    witness: Option<Witness>,
-    /// The id of the last audit record, so that ids grow in the order of writing.
-    last_event: Option<EventId>,
-}
-
-impl std::ops::Deref for Tx {
-    type Target = Session;
-    fn deref(&self) -> &Session {
-        &self.session
-    }
-}
-
-impl std::ops::DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut Session {
-        &mut self.session
-    }
-}
-
-impl Tx {
-    pub(crate) fn new(session: Session, caches: Arc<Caches>) -> Self {
-        Self { session, caches, changes: Vec::new(), witness: None, last_event: None }
-    }
-
-    /// Notes a change for the caches.
-    pub(crate) fn changed(&mut self, change: Change) {
-        self.changes.push(change);
-    }
-
-    pub(crate) fn witnessed(&mut self, witness: Witness) {
-        self.witness = Some(witness);
-    }
-
-    /// An id for an audit record, larger than every one before.
-    pub(crate) fn next_event(&mut self, at: Micros) -> Result<EventId> {
-        let fresh = fresh::event_id(at)?;
-        let after = self.last_event.and_then(|last| last.0.increment()).map(EventId);
-        let next = after.map_or(fresh, |after| after.max(fresh));
-        self.last_event = Some(next);
-        Ok(next)
-    }
-
-    /// The warehouse as this transaction sees it; from the cache while nothing about warehouses changed in it.
-    pub(crate) async fn warehouse(&mut self, warehouse: &WarehouseRef) -> Result<Arc<WarehouseRow>> {
-        let key = (warehouse.tenant.id.clone(), warehouse.name.clone());
-        let changed = self.changes.iter().any(|change| matches!(change, Change::Warehouses));
-        let cached = if changed { None } else { self.caches.warehouses.get(&key) };
-        let row = match cached {
-            Some(row) => Some(row),
-            None => warehouses::select(&mut self.session, &key.0, &key.1).await?.map(Arc::new),
-        };
-        row.filter(|row| row.warehouse.id == warehouse.id)
-            .ok_or_else(|| Error::not_found(Subject::Warehouse, warehouse.name.as_str()))
-    }
-
-    async fn landed(&mut self, witness: &Witness) -> Result<bool> {
-        let query = sql("SELECT 1 FROM audit WHERE tenant_id = $1 AND id = $2");
-        Ok(self.row(query.bind(witness.tenant.as_str()).bind(witness.id.as_str())).await?.is_some())
-    }
-}
-
-/// What became of a job.
-#[derive(Debug)]
-pub(crate) enum Written<T> {
-    /// Committed.
-    Done(T),
-    /// The job itself said no; nothing happened.
-    Refused(Error),
-    /// Nothing happened; `Unavailable`.
-    RolledBack(Error),
-    /// It is not known whether it happened.
-    Unknown(Error),
-}
-
-impl<T> Written<T> {
-    /// For callers that need no more than the error's kind.
-    pub(crate) fn into_result(self) -> Result<T> {
-        match self {
-            Self::Done(value) => Ok(value),
-            Self::Refused(error) | Self::RolledBack(error) | Self::Unknown(error) => Err(error),
-        }
-    }
-}
 
 /// The way to the writer task.
 pub(crate) struct Writer {
@@ -131,24 +37,18 @@ impl Writer {
         (Self { queue: RwLock::new(Some(sender)), read_only }, task)
     }
 
-    /// Hands a job over. Once this returned a future, the job runs even if that future is dropped.
-    pub(crate) fn submit<T, F>(
-        &self,
-        name: &'static str,
-        work: F,
-    ) -> impl Future<Output = Written<T>> + Send + use<T, F>
+    /// Hands a job over; it runs even if nobody waits for its answer.
+    ///
+    /// # Errors
+    /// `Unavailable` if it will not run.
+    pub(crate) fn submit<T, F>(&self, name: &'static str, work: F) -> Result<oneshot::Receiver<Written<T>>>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let queued = self.enqueue(Box::new(TypedJob { name, work: Some(work), result: None, answer }));
-        async move {
-            if let Err(error) = queued {
-                return Written::RolledBack(error);
-            }
-            answered.await.unwrap_or_else(|_| Written::Unknown(unknown(Error::internal("the writer is gone"))))
-        }
+        self.enqueue(Box::new(TypedJob { name, work: Some(work), result: None, answer }))?;
+        Ok(answered)
     }
 
     fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
@@ -156,8 +56,7 @@ impl Writer {
             return Err(read_only());
         }
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
-        let queue = queue.as_ref().ok_or_else(|| Error::unavailable("shutting_down", "the server is shutting down"))?;
-        queue.try_send(job).map_err(|_| Error::unavailable("overloaded", "too many changes are waiting; try again"))
+        queue.as_ref().ok_or_else(shutting_down)?.try_send(job).map_err(|_| overloaded())
     }
 
     /// Lets no further job in; those accepted are finished.
@@ -168,21 +67,6 @@ impl Writer {
 
 fn read_only() -> Error {
     Error::unavailable("read_only", "the metadata database failed; this node only reads until it is restarted")
-}
-
-/// A sure failure: nothing happened, so it is 503 whatever the cause.
-fn not_committed(error: Error) -> Error {
-    Error::unavailable("not_committed", "the change could not be written; try again").with_source(error)
-}
-
-fn unknown(error: Error) -> Error {
-    Error::new(
-        polder_types::ErrorKind::CommitStateUnknown,
-        Subject::Request,
-        "commit_state_unknown",
-        "it is not known whether the change was made; read again before retrying",
-    )
-    .with_source(error)
 }
 
 /// What became of a transaction.
@@ -215,11 +99,7 @@ where
                 return Err(Error::internal("a job ran twice"));
             };
             // A bug in one job must not take the writer down: its savepoint is rolled back like any failure's.
-            let begun = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await;
-            let result = begun.unwrap_or_else(|_| {
-                tracing::error!(job = self.name, "a job of the writer panicked");
-                Err(Error::internal("a job panicked"))
-            });
+            let result = guarded(self.name, async { work(tx).await }).await;
             let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
             self.result = Some(result);
             outcome
@@ -237,6 +117,14 @@ where
         // A caller that hung up has no use for the answer.
         drop(self.answer.send(written));
     }
+}
+
+/// Runs a job; a panic is its error.
+pub(crate) async fn guarded<T>(name: &'static str, job: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(job).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(job = name, "a job of the writer panicked");
+        Err(Error::internal("a job panicked"))
+    })
 }
 
 async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>, stop: Arc<AtomicBool>) {

@@ -5,6 +5,7 @@
 
 mod fault_proxy;
 mod http;
+pub mod postgres;
 mod program;
 mod s3;
 mod server;

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use polder_server::{
-    config::Config,
+    access_log::Target,
+    config::{Config, Database},
     serve::{RunningServer, start},
 };
+use polder_types::Secret;
 use tempfile::TempDir;
 
 use crate::{Client, Credential};
@@ -16,6 +18,7 @@ pub struct TestServer {
     certificate: Option<Vec<u8>>,
     operator: Credential,
     running: RunningServer,
+    config: Config,
     directory: TempDir,
 }
 
@@ -37,9 +40,33 @@ impl TestServer {
         let credential = polder_server::serve::init(&config, "operator", "root").await.expect("an installation");
         let operator = Credential::parse(credential.expect("a fresh database").expose());
         let running = start(&config).await.expect("a server");
-        let certificate = config.listener.tls.map(|tls| std::fs::read(tls.cert_file).expect("a certificate"));
+        let certificate = config.listener.tls.as_ref().map(|tls| std::fs::read(&tls.cert_file).expect("a certificate"));
         let scheme = if certificate.is_some() { "https" } else { "http" };
-        Self { base_url: format!("{scheme}://{}", running.address()), certificate, operator, running, directory }
+        let base_url = format!("{scheme}://{}", running.address());
+        Self { base_url, certificate, operator, running, config, directory }
+    }
+
+    /// Starts a further node with the same settings but those changed: on one database, of one installation.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_node(&self, change: impl FnOnce(&mut Config)) -> RunningServer {
+        let mut config = self.config.clone();
+        config.access_log = Target::File(self.directory.path().join("node.log"));
+        change(&mut config);
+        start(&config).await.expect("a further node")
+    }
+
+    /// The URL of its PostgreSQL database.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[must_use]
+    pub fn database_url(&self) -> Secret {
+        match &self.config.database {
+            Database::Postgres(url) => url.clone(),
+            Database::Embedded => panic!("a SQLite file has no URL"),
+        }
     }
 
     /// Where it answers, without a slash at the end.

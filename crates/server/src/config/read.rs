@@ -59,6 +59,11 @@ impl<'a> Reader<'a> {
         self.settings.remove(&variable(name))
     }
 
+    /// True if the file, and no variable over it, gives a setting.
+    pub(super) fn is_in_file(&self, name: &str) -> bool {
+        self.settings.get(&variable(name)).is_some_and(|found| found.place == name)
+    }
+
     /// A text.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         let found = self.take(name)?;

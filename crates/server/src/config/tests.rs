@@ -142,6 +142,28 @@ fn secrets_come_by_reference() {
     }
 }
 
+/// The database's URL comes by reference: with a password it is not taken from the file, and no error repeats it.
+#[test]
+fn the_password_of_the_database_is_not_in_the_file() {
+    for text in ["postgres://polder:hunter2@db/polder", "postgres://db/polder?user=polder&password=hunter2"] {
+        let refused = in_dev(&format!("[database]\nurl = \"{text}\""), &[]).unwrap_err();
+        assert!(refused.contains("`database.url_file`") && !refused.contains("hunter2"), "{refused}");
+        let config = in_dev("", &[("POLDER_DATABASE_URL", text)]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let Database::Postgres(url) = config.database else { panic!("not a URL") };
+        assert_eq!(url.expose(), text);
+    }
+    let named = |config: Config| match config.database {
+        Database::Embedded => None,
+        Database::Postgres(url) => Some(url.expose().to_owned()),
+    };
+    let without = "postgres://polder@db/polder";
+    assert_eq!(named(in_dev(&format!("[database]\nurl = \"{without}\""), &[]).unwrap()).as_deref(), Some(without));
+    assert_eq!(named(in_dev("database.url_env = \"THE_SECRET\"", &[]).unwrap()).as_deref(), Some("s3cret"));
+    assert!(in_dev("database.url_env = \"THE_SECRET\"\ndatabase.url = \"postgres://db\"", &[]).is_err());
+    assert!(named(in_dev("", &[]).unwrap()).is_none());
+}
+
 const PROD: [(&str, &str); 4] = [
     ("POLDER_ENVIRONMENT", "prod"),
     ("POLDER_API_PUBLIC", "false"),

@@ -11,6 +11,7 @@ mod coverage;
 mod iceberg;
 mod limits;
 mod metrics;
+mod postgres;
 mod posture;
 mod program;
 mod routes;

@@ -1,6 +1,7 @@
 use polder_types::ErrorKind;
 
 use super::*;
+use crate::db::sql;
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
 

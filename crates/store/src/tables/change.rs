@@ -12,7 +12,7 @@ use crate::{
     cache::{Change, table_key},
     db::{self, Session, sql},
     grants, locations, tenants,
-    writer::Tx,
+    tx::{Lock, Tx},
 };
 
 fn absent(table: &TableRef) -> Error {
@@ -72,8 +72,13 @@ pub(super) async fn refuse_overlap(
     location: &Location,
 ) -> Result<()> {
     let (ancestors, (from, to)) = (db::json(&locations::ancestors(location))?, locations::below(location));
-    let query = sql("SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
-            AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) LIMIT 1");
+    let query = sql! {
+        sqlite: "SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
+            AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) LIMIT 1",
+        postgres: "SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
+            AND (location IN (SELECT value FROM json_array_elements_text($3::json)) \
+                OR (location >= $4 AND location < $5)) LIMIT 1",
+    };
     let query = query.bind(tenant).bind(warehouse).bind(ancestors).bind(from).bind(to);
     match session.row(query).await? {
         Some(_) => {
@@ -86,7 +91,7 @@ pub(super) async fn refuse_overlap(
 async fn insert(tx: &mut Tx, trail: &Trail, row: &TableRow) -> Result<()> {
     let query = sql("INSERT INTO relations (tenant_id, id, warehouse_id, namespace_id, kind, name, location, \
              metadata_location, table_uuid, quarantined, version, created_at) \
-         VALUES ($1, $2, $3, $4, 'table', $5, $6, $7, $8, $9, $10, $11)");
+         VALUES ($1, $2, $3, $4, 'table', $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING");
     let query = query
         .bind(&trail.tenant)
         .bind(row.table.id)
@@ -99,10 +104,15 @@ async fn insert(tx: &mut Tx, trail: &Trail, row: &TableRow) -> Result<()> {
         .bind(row.table.quarantined)
         .bind(row.version)
         .bind(trail.stamp.now);
-    tx.execute(query).await.map(drop)
+    // The place was looked at under the warehouse's lock, so this never happens; if it does, nothing is written (F1).
+    match tx.execute(query).await? {
+        0 => Err(Error::already_exists(Subject::Table, &row.table.ident().to_string())),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn delete(tx: &mut Tx, trail: &Trail, table: &TableRef) -> Result<()> {
+    tx.alone(Lock::Warehouse(table.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
     let query = sql("DELETE FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' RETURNING version, location");
@@ -125,8 +135,14 @@ pub(super) async fn rename(
     mut to: TableRef,
     (seen, bindings): (String, Vec<ColumnBinding>),
 ) -> Result<Arc<TableRow>> {
-    let query = sql("SELECT quarantined, metadata_location FROM relations \
-         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'");
+    tx.alone(Lock::Warehouse(from.namespace.warehouse.id)).await?;
+    let query = sql! {
+        sqlite: "SELECT quarantined, metadata_location FROM relations \
+            WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'",
+        // No commit moves the pointer between this look and the end.
+        postgres: "SELECT quarantined, metadata_location FROM relations \
+            WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' FOR NO KEY UPDATE",
+    };
     let query = query.bind(&source.tenant).bind(from.id).bind(from.namespace.id()).bind(from.name.as_ref());
     let stands = tx.row(query).await?.ok_or_else(|| absent(from))?;
     let was_quarantined: bool = stands.get(0)?;
@@ -163,19 +179,20 @@ pub(super) async fn rename(
 }
 
 pub(super) async fn release(tx: &mut Tx, trail: &Trail, mut table: TableRef) -> Result<bool> {
+    tx.alone(Lock::Warehouse(table.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
-    let query = sql("SELECT quarantined, version FROM relations \
+    let query = sql("SELECT quarantined FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4");
     let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
-    let row = tx.row(query).await?.ok_or_else(|| absent(&table))?;
-    if !row.get::<bool>(0)? {
+    if !tx.row(query).await?.ok_or_else(|| absent(&table))?.get::<bool>(0)? {
         return Ok(false);
     }
-    let query = sql("UPDATE relations SET quarantined = FALSE, version = version + 1 WHERE tenant_id = $1 AND id = $2");
-    tx.execute(query.bind(&trail.tenant).bind(table.id)).await?;
+    let query = sql("UPDATE relations SET quarantined = FALSE, version = version + 1 \
+         WHERE tenant_id = $1 AND id = $2 RETURNING version");
+    let row = tx.row(query.bind(&trail.tenant).bind(table.id)).await?.ok_or_else(|| absent(&table))?;
     tenants::bump(tx, &trail.tenant).await?;
     table.quarantined = false;
     tx.changed(Change::TableGone(table_key(&table)));
-    trail.note(tx, "release_table", object(&table, row.int(1)? + 1), AuditDetail::None).await?;
+    trail.note(tx, "release_table", object(&table, row.int(0)?), AuditDetail::None).await?;
     Ok(true)
 }

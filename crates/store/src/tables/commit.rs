@@ -1,8 +1,11 @@
 //! The transaction of the commit protocol: compare and swap of every pointer and of the policy version, tables that are
 //! made with them, commit records, audit rows, the outcome of a keyed request. One table and no policy touched:
-//! three statements.
+//! three statements, and on PostgreSQL one more for its warehouse.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use polder_policy::TableRef;
 use polder_types::{Error, ErrorKind, Location, RelationId, Result, Subject};
@@ -15,7 +18,7 @@ use crate::{
     db::sql,
     fresh, is_stale, policies,
     tenants::{bump, stale},
-    writer::{Tx, Written},
+    tx::{Lock, Tx, Written},
 };
 
 /// Which table's compare-and-swap was lost; told beside the error, which only rolls the job back.
@@ -56,16 +59,14 @@ async fn run(
     creations: Vec<Creation>,
     loser: &Loser,
 ) -> Result<Vec<Arc<TableRow>>> {
+    alone_where_made(tx, &creations).await?;
     // Everything is compared with the policy's version before anything moves that version on.
     let mut places = Vec::with_capacity(creations.len());
     for Creation { permit, new } in &creations {
         let trail = Trail::of(permit, &trail.stamp);
         places.push(Place::look(tx, &[&trail], permit.resource(), &new.name).await?);
     }
-    let mut rows = Vec::with_capacity(swaps.len() + creations.len());
-    for swap in swaps {
-        rows.push(move_pointer(tx, swap, loser).await?);
-    }
+    let mut rows = move_pointers(tx, swaps, loser).await?;
     let mut newly_bound = 0;
     for (swap, row) in swaps.iter().zip(&rows) {
         newly_bound += note_move(tx, swap, row, trail).await?;
@@ -80,6 +81,28 @@ async fn run(
     }
     finish(tx, trail, &rows).await?;
     Ok(rows)
+}
+
+/// Whoever makes tables in a warehouse does so alone. Always in the order of the ids, as everything that waits.
+async fn alone_where_made(tx: &mut Tx, creations: &[Creation]) -> Result<()> {
+    let warehouses: BTreeSet<_> = creations.iter().map(|creation| creation.permit.resource().warehouse.id).collect();
+    for warehouse in warehouses {
+        tx.alone(Lock::Warehouse(warehouse)).await?;
+    }
+    Ok(())
+}
+
+/// Moves all pointers, always in the order of the tables' ids: two transactions over the same tables never wait for
+/// each other. The rows, in the order of the swaps.
+async fn move_pointers(tx: &mut Tx, swaps: &[PointerSwap], loser: &Loser) -> Result<Vec<Arc<TableRow>>> {
+    let mut order: Vec<(usize, &PointerSwap)> = swaps.iter().enumerate().collect();
+    order.sort_by_key(|(_, swap)| swap.permit.resource().id);
+    let mut rows = Vec::with_capacity(swaps.len());
+    for (place, swap) in order {
+        rows.push((place, move_pointer(tx, swap, loser).await?));
+    }
+    rows.sort_by_key(|(place, _)| *place);
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// Writes what belongs to the commit as a whole.
@@ -104,11 +127,19 @@ async fn finish(tx: &mut Tx, trail: &Trail, rows: &[Arc<TableRow>]) -> Result<()
 async fn move_pointer(tx: &mut Tx, swap: &PointerSwap, loser: &Loser) -> Result<Arc<TableRow>> {
     let (permit, table) = (&swap.permit, swap.permit.resource());
     let next = swap.new_metadata_location.as_ref().unwrap_or(&swap.expected_metadata_location);
-    let query = sql("UPDATE relations SET metadata_location = $1, version = version + $9 \
-         WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
-            AND kind = 'table' AND metadata_location = $7 \
-            AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8) \
-         RETURNING version, location, table_uuid, quarantined");
+    let query = sql! {
+        sqlite: "UPDATE relations SET metadata_location = $1, version = version + $9 \
+            WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
+                AND kind = 'table' AND metadata_location = $7 \
+                AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8) \
+            RETURNING version, location, table_uuid, quarantined",
+        postgres: "UPDATE relations SET metadata_location = $1, version = version + $9 \
+            WHERE tenant_id = $2 AND id = $3 AND namespace_id = $4 AND name = $5 AND warehouse_id = $6 \
+                AND kind = 'table' AND metadata_location = $7 \
+                AND EXISTS (SELECT 1 FROM tenants WHERE id = $2 AND version = $8 \
+                    AND pg_advisory_xact_lock_shared(hashtextextended($2, 0)) IS NOT NULL FOR SHARE) \
+            RETURNING version, location, table_uuid, quarantined",
+    };
     let query = query
         .bind(next.as_str())
         .bind(permit.tenant())

@@ -7,10 +7,9 @@ use polder_types::{Error, QualifiedName, RelationId, Result, Subject, TableIdent
 use super::ColumnBinding;
 use crate::{
     audit::Trail,
-    db::sql,
     grants, policies,
     tenants::{bump, stale},
-    writer::Tx,
+    tx::Tx,
 };
 
 pub(super) struct Place {
@@ -30,17 +29,31 @@ impl Place {
     /// `stale_policy`, `NotFound` for the namespace, `AlreadyExists` for the name.
     pub(super) async fn look(tx: &mut Tx, check: &[&Trail], namespace: &NamespaceRef, name: &str) -> Result<Self> {
         let (tenant, warehouse) = (&namespace.warehouse.tenant.id, &namespace.warehouse);
-        let query = sql("SELECT t.version, \
-                EXISTS (SELECT 1 FROM namespaces \
-                    WHERE tenant_id = $1 AND id = $2 AND warehouse_id = $3 AND name_key = $6), \
-                EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
-                t.quarantine AND EXISTS (SELECT 1 FROM policies \
-                    WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6), \
-                (SELECT count(*) FROM policies \
-                    WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6 AND table_name = $4), \
-                (SELECT count(*) FROM grants WHERE tenant_id = $1 AND on_warehouse = $5 \
-                    AND on_namespace = $6 AND on_table = $4 AND effect = 'deny') \
-             FROM tenants t WHERE t.id = $1");
+        let query = sql! {
+            sqlite: "SELECT t.version, \
+                    EXISTS (SELECT 1 FROM namespaces \
+                        WHERE tenant_id = $1 AND id = $2 AND warehouse_id = $3 AND name_key = $6), \
+                    EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
+                    t.quarantine AND EXISTS (SELECT 1 FROM policies \
+                        WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6), \
+                    (SELECT count(*) FROM policies \
+                        WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6 AND table_name = $4), \
+                    (SELECT count(*) FROM grants WHERE tenant_id = $1 AND on_warehouse = $5 \
+                        AND on_namespace = $6 AND on_table = $4 AND effect = 'deny') \
+                 FROM tenants t WHERE t.id = $1",
+            postgres: "SELECT t.version, \
+                    EXISTS (SELECT 1 FROM namespaces \
+                        WHERE tenant_id = $1 AND id = $2 AND warehouse_id = $3 AND name_key = $6), \
+                    EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
+                    t.quarantine AND EXISTS (SELECT 1 FROM policies \
+                        WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6), \
+                    (SELECT count(*) FROM policies \
+                        WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6 AND table_name = $4), \
+                    (SELECT count(*) FROM grants WHERE tenant_id = $1 AND on_warehouse = $5 \
+                        AND on_namespace = $6 AND on_table = $4 AND effect = 'deny') \
+                 FROM tenants t WHERE t.id = $1 \
+                    AND pg_advisory_xact_lock_shared(hashtextextended($1, 0)) IS NOT NULL FOR SHARE OF t",
+        };
         let query = query
             .bind(tenant)
             .bind(namespace.id())

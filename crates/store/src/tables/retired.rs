@@ -8,7 +8,7 @@ use crate::{
     audit::Trail,
     db::{Session, sql},
     locations,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// Places around a location that one statement looks at; a deeper location takes more than one.

@@ -1,7 +1,7 @@
-use polder_types::{ErrorKind, Micros, RequestId};
+use polder_types::{ErrorKind, Micros, RequestId, Subject};
 
 use super::*;
-use crate::{AuditDetail, AuditObject, AuditRecord, Decision, RootKey, Store, StoreOptions, audit};
+use crate::{AuditDetail, AuditObject, AuditRecord, Decision, RootKey, Store, StoreOptions, audit, db::sql};
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
 

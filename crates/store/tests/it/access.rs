@@ -6,7 +6,7 @@ use polder_policy::{Audience, Effect, Privilege, actions};
 use polder_store::{GrantTarget, NewGrants, NewKey, PageRequest};
 use polder_types::{Attribute, ErrorKind, Micros, Scopes, Secret};
 
-use crate::world::{NOW, World, mask_of, stamp};
+use super::world::{NOW, World, mask_of, stamp};
 
 /// S-020: a revoked key is dead for the next look, and can be revoked once (R23).
 #[tokio::test]

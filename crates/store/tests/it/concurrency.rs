@@ -6,7 +6,7 @@ use polder_policy::actions;
 use polder_store::{CommitOutcome, Creation, is_stale};
 use polder_types::ErrorKind;
 
-use crate::world::{World, make_table, stamp};
+use super::world::{World, make_table, stamp};
 
 /// F1: of many concurrent creates of one name exactly one wins; the others hear that it exists.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -5,7 +5,7 @@ use polder_store::{CommitOutcome, Creation, IdempotencyKey, KEY_LIFETIME_SECONDS
 use polder_types::{Error, ErrorKind, Micros, PrincipalId, Subject};
 use uuid::Uuid;
 
-use crate::world::{NOW, World, make_table, stamp};
+use super::world::{NOW, World, make_table, stamp};
 
 fn key(number: u128, body: u8) -> IdempotencyKey {
     IdempotencyKey { route: "update_table", key: Uuid::from_u128(number), fingerprint: [body; 32] }

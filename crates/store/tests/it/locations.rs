@@ -4,7 +4,7 @@ use polder_store::NewTable;
 use polder_types::{ErrorKind, Location};
 use proptest::prelude::*;
 
-use crate::world::World;
+use super::world::World;
 
 /// Segments that a text comparison gets wrong: one begins with another, or sorts right around `/`.
 fn path() -> impl Strategy<Value = String> {

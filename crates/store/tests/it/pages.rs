@@ -6,7 +6,7 @@ use polder_policy::{Effect, Privilege, actions};
 use polder_store::{GrantTarget, PAGE_ROWS_MAX, PageRequest};
 use polder_types::ErrorKind;
 
-use crate::world::{Who, World, namespace, page, stamp};
+use super::world::{Who, World, namespace, page, stamp};
 
 async fn tables(who: &Who, ns: &polder_policy::NamespaceRef, rows: u32) -> Vec<Vec<String>> {
     let permit = who.list(actions::ListTables, ns).await;

@@ -4,7 +4,7 @@ use polder_policy::{Effect, Privilege, TableRef, actions};
 use polder_store::{ColumnBinding, CommitOutcome, GrantTarget, NewTable, is_stale};
 use polder_types::{ErrorKind, PolicyId};
 
-use crate::world::{Who, World, page, stamp};
+use super::world::{Who, World, page, stamp};
 
 /// The field ids that stand at `secret`, if the table is restricted.
 async fn bound(who: &Who, table: &TableRef) -> Option<Vec<i32>> {

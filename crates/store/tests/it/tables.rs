@@ -6,7 +6,7 @@ use polder_policy::{Effect, Privilege, actions};
 use polder_store::{CommitOutcome, Creation, GrantTarget, NewTable, NewWarehouse, is_stale};
 use polder_types::{ErrorKind, Location};
 
-use crate::world::{World, namespace, stamp};
+use super::world::{World, namespace, stamp};
 
 /// nested namespaces; 404 for an absent parent, 409 for a taken name or one that is not empty.
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn warehouses_are_disjoint_over_all_tenants() {
     let world = World::new().await;
     let (acme, lake, ns) = world.acme().await;
     let rival = world.tenant("rival").await;
-    let create = async |who: &crate::world::Who, name: &str, root: &str, default: bool| {
+    let create = async |who: &super::world::Who, name: &str, root: &str, default: bool| {
         let root = Location::parse(root).unwrap();
         let new = NewWarehouse { name: name.parse().unwrap(), root, allowed_locations: vec![], default };
         who.store.create_warehouse(&who.admin(actions::ManageWarehouses).await, new, &stamp()).await

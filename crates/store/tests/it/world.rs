@@ -14,9 +14,9 @@ use polder_policy::{
     authorize_root_list,
 };
 use polder_store::{
-    AuditFilter, AuditRow, ColumnBinding, CommitOutcome, Creation, Founded, GrantTarget, NewGrants, NewKey, NewPolicy,
-    NewPrincipal, NewTable, NewWarehouse, PageRequest, PointerSwap, PolicyTarget, RootKey, Stamp, Store, StoreOptions,
-    TableRow, WarehouseRow,
+    AuditFilter, AuditRow, ColumnBinding, CommitOutcome, Creation, Database, Founded, GrantTarget, NewGrants, NewKey,
+    NewPolicy, NewPrincipal, NewTable, NewWarehouse, PageRequest, PointerSwap, PolicyTarget, RootKey, Stamp, Store,
+    StoreOptions, TableRow, WarehouseRow,
 };
 use polder_types::{
     KeyId, Location, Micros, Namespace, Principal, PrincipalKind, RequestId, Scopes, Secret, TableIdent, TenantId,
@@ -246,8 +246,20 @@ pub(crate) fn mask_of(row: &TableRow, name: &str, audience: Audience) -> NewPoli
     }
 }
 
+/// Where a store is: its database, and the directory with its root key.
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+    pub(crate) database: Database,
+}
+
+impl Home {
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+}
+
 pub(crate) struct World {
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dir: Home,
     pub(crate) store: Store,
     pub(crate) operator: Who,
 }
@@ -256,15 +268,25 @@ impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         RootKey::create(&dir.path().join("root.key")).unwrap();
+        let database = super::database(dir.path());
+        let dir = Home { dir, database };
         let store = Self::open(&dir).await.unwrap();
         let founded = store.bootstrap(&"operator".parse().unwrap(), "admin", &stamp()).await.unwrap().unwrap();
         let operator = Who::of(&store, &founded);
         Self { dir, store, operator }
     }
 
-    pub(crate) async fn open(dir: &tempfile::TempDir) -> polder_types::Result<Store> {
-        let root_key = RootKey::load(&dir.path().join("root.key")).unwrap();
-        Store::open(StoreOptions::new(dir.path().join("polder.db"), root_key), NOW).await
+    /// Opens the database once more: after a restart, or as a further node.
+    pub(crate) async fn open(home: &Home) -> polder_types::Result<Store> {
+        Store::open(Self::options(home, home.database.clone()), NOW).await
+    }
+
+    pub(crate) fn options(home: &Home, database: Database) -> StoreOptions {
+        let root_key = RootKey::load(&home.path().join("root.key")).unwrap();
+        match database {
+            Database::Sqlite(path) => StoreOptions::new(path, root_key),
+            Database::Postgres(url) => StoreOptions { readers: 4, writers: 4, ..StoreOptions::postgres(url, root_key) },
+        }
     }
 
     pub(crate) async fn tenant(&self, id: &str) -> Who {

@@ -105,8 +105,7 @@ async fn a_column_in_other_letters_is_the_same_column_to_a_mask() {
 #[tokio::test]
 async fn a_rename_binds_what_stood_at_the_name_before_it() {
     let world = World::new().await;
-    let (engineer, analyst) = governed(&world).await;
-    let key = engineer;
+    let (key, analyst) = governed(&world).await;
     let engineer = world.ctx(&key).await;
     tables::drop(&engineer, &world.lake, &ident("orders"), false).await.unwrap();
     world.create(&engineer, "next").await.unwrap();
