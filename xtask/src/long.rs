@@ -28,12 +28,12 @@ pub(crate) fn attacks(args: &[String]) -> Result<bool, String> {
     tests(test)
 }
 
-/// Runs the two-world fuzz for a number of queries from a seed; true when the worlds agreed.
+/// Runs the two-world fuzz for a number of queries, from a seed if one is given; true when the worlds agreed.
 ///
 /// # Errors
 /// Cargo cannot be started, an unknown argument, no test that matches.
 pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
-    let usage = || "usage: cargo xtask fuzz --queries N --seed S".to_owned();
+    let usage = || "usage: cargo xtask fuzz --queries N [--seed S]".to_owned();
     let (mut queries, mut seed) = (None, None);
     for pair in args.chunks(2) {
         let [flag, value] = pair else { return Err(usage()) };
@@ -44,9 +44,12 @@ pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
             _ => return Err(usage()),
         }
     }
-    let (queries, seed) = queries.zip(seed).ok_or_else(usage)?;
+    let queries = queries.ok_or_else(usage)?;
     let mut test = cargo(&["test", "--package", "polder-query", "--test", "it", "two_worlds", "--", "--nocapture"]);
-    test.env("POLDER_FUZZ_QUERIES", queries).env("POLDER_FUZZ_SEED", seed).env("POLDER_FUZZ_SECONDS", FUZZ_SECONDS_MAX);
+    test.env("POLDER_FUZZ_QUERIES", queries).env("POLDER_FUZZ_SECONDS", FUZZ_SECONDS_MAX);
+    if let Some(seed) = seed {
+        test.env("POLDER_FUZZ_SEED", seed);
+    }
     tests(test)
 }
 

@@ -88,15 +88,13 @@ pub struct PolicyApplied {
     pub column: Option<String>,
 }
 
-/// The answer of a query.
-#[derive(Debug, Serialize)]
-pub struct QueryAnswer {
+/// What an answer says beside its rows.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnswerHead {
     /// The statement, rendered again from its tree.
     pub sql: String,
     /// The columns.
     pub columns: Vec<AnswerColumn>,
-    /// The rows, a JSON array of arrays.
-    pub rows: Box<RawValue>,
     /// About the run.
     pub metadata: AnswerMetadata,
     /// Where the rows come from.
@@ -105,24 +103,22 @@ pub struct QueryAnswer {
     pub policies_applied: Vec<PolicyApplied>,
 }
 
-impl QueryAnswer {
-    /// The engine that ran it, for the log.
-    #[must_use]
-    pub fn engine(&self) -> &str {
-        self.metadata.engine
-    }
+/// The answer of a query as JSON.
+#[derive(Debug, Serialize)]
+pub struct QueryAnswer {
+    /// All but the rows.
+    #[serde(flatten)]
+    pub head: AnswerHead,
+    /// The rows, a JSON array of arrays.
+    pub rows: Box<RawValue>,
+}
 
-    /// Why it ran there, for the log.
-    #[must_use]
-    pub fn routed_reason(&self) -> &str {
-        self.metadata.routed_reason
-    }
-
-    /// The query's id.
-    #[must_use]
-    pub fn query_id(&self) -> String {
-        self.metadata.query_id.to_string()
-    }
+/// The answer of a query as an Arrow IPC stream.
+pub struct ArrowAnswer {
+    /// All but the rows; the stream's schema carries it too, as JSON under the key `polder`.
+    pub head: AnswerHead,
+    /// Schema, record batches, end of stream.
+    pub stream: Vec<u8>,
 }
 
 /// How a query would be governed, in words.

@@ -102,7 +102,7 @@ impl Bench {
     pub(crate) fn new() -> Self {
         Self {
             pool: Pool::new(2, 4).unwrap(),
-            engine: Engine::new(4),
+            engine: Engine::new(4).unwrap(),
             memory_bytes: 64 << 20,
             patience: Duration::from_secs(20),
             rows_max: 1000,

@@ -176,8 +176,11 @@ fn schema(error: &SchemaError, mut detail: Detail) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let wanted = field.name.to_lowercase();
+            // The optimiser's own names are nobody's columns.
+            let own = |name: &str| name.starts_with("__");
             let mut ranked: Vec<(usize, String)> = valid_fields
                 .iter()
+                .filter(|candidate| !candidate.relation.as_ref().is_some_and(|relation| own(relation.table())))
                 .map(|candidate| (distance(&wanted, &candidate.name.to_lowercase()), candidate.flat_name()))
                 .collect();
             ranked.sort();

@@ -2,6 +2,8 @@
 //!
 //! Nothing is released before its audit record is durable. Refuses to run anything but what `verify` let through.
 
+mod release;
+
 use std::{sync::Arc, time::Duration};
 
 use datafusion::arrow::{
@@ -11,12 +13,11 @@ use datafusion::arrow::{
 use polder_catalog::OpCtx;
 use polder_policy::actions;
 use polder_types::{Error, ErrorKind, Subject, WarehouseName};
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    answer::{AnswerColumn, AnswerMetadata, ENGINE, Explanation, PolicyApplied, Provenance, QueryAnswer},
-    error::{Phase, internal, unknown_table},
+    answer::{ArrowAnswer, Explanation, PolicyApplied, Provenance, QueryAnswer},
+    error::unknown_table,
     explain::{Told, tell},
     gate::{self, Asked, Gated, RelationName},
     govern::TableKey,
@@ -114,7 +115,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig) -> Result<Self, Error> {
         Ok(Self {
             pool: Pool::new(config.threads.max(1), config.queries_per_tenant_max.max(1))?,
-            engine: Engine::new(config.threads.max(1)),
+            engine: Engine::new(config.threads.max(1))?,
             cache: TableCache::new(config.table_cache_bytes),
             config,
         })
@@ -125,8 +126,25 @@ impl Gateway {
     /// # Errors
     /// What the caller can mend, with code, phase, position and candidates; never a data value (R34).
     pub async fn query(&self, ctx: &OpCtx, request: QueryRequest) -> Result<QueryAnswer, Error> {
-        let answered = self.answer(ctx, &request).await;
-        answered.inspect_err(|error| record::refused(ctx, error))
+        let answered = async {
+            let attempt = self.admit(ctx, &request).await?;
+            let (canonical, outcome) = self.outcome(&attempt).await?;
+            self.release_json(&attempt, canonical, outcome).await
+        };
+        answered.await.inspect_err(|error| record::refused(ctx, error))
+    }
+
+    /// As [`Gateway::query`], the answer as an Arrow IPC stream: the same rows within the same caps.
+    ///
+    /// # Errors
+    /// As [`Gateway::query`].
+    pub async fn query_arrow(&self, ctx: &OpCtx, request: QueryRequest) -> Result<ArrowAnswer, Error> {
+        let answered = async {
+            let attempt = self.admit(ctx, &request).await?;
+            let (canonical, outcome) = self.outcome(&attempt).await?;
+            self.release_arrow(&attempt, canonical, outcome).await
+        };
+        answered.await.inspect_err(|error| record::refused(ctx, error))
     }
 
     /// Says in words how a statement would be governed. Runs nothing.
@@ -154,25 +172,24 @@ impl Gateway {
         Ok(())
     }
 
-    async fn answer(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<QueryAnswer, Error> {
-        let attempt = self.admit(ctx, request).await?;
-        let gated = self.gate(&attempt).await?;
-        let Gated { asked, relations, canonical, labels } = gated;
+    /// Gates, plans and runs; the statement as its tree renders it, and what came of it.
+    async fn outcome(&self, attempt: &Attempt<'_>) -> Result<(String, Outcome), Error> {
+        let Gated { asked, relations, canonical, labels } = self.gate(attempt).await?;
         let mut outcome = match asked {
             Asked::Rows(query) => {
                 let resolved = attempt.resolver(self).resolve(&relations).await?;
-                self.run(&attempt, *query, resolved).await?
+                self.run(attempt, *query, resolved).await?
             }
             Asked::Plan(query) => {
                 let resolved = attempt.resolver(self).resolve(&relations).await?;
-                let (lines, facts) = self.told(&attempt, *query, resolved).await?;
+                let (lines, facts) = self.told(attempt, *query, resolved).await?;
                 Outcome::of_batch(information::plan(&lines)?, facts)
             }
-            Asked::Columns(name) => self.columns(&attempt, name).await?,
-            Asked::Tables(within) => self.tables(&attempt, within).await?,
+            Asked::Columns(name) => self.columns(attempt, name).await?,
+            Asked::Tables(within) => self.tables(attempt, within).await?,
         };
         outcome.label(labels);
-        self.release(&attempt, canonical, outcome).await
+        Ok((canonical, outcome))
     }
 
     async fn explanation(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<Explanation, Error> {
@@ -312,61 +329,6 @@ impl Gateway {
         }
         Ok(Outcome::of_batch(information::tables(&described)?, Facts::default()))
     }
-
-    /// Renders, records and only then answers.
-    async fn release(&self, attempt: &Attempt<'_>, canonical: String, outcome: Outcome) -> Result<QueryAnswer, Error> {
-        let Outcome { rows, schema, masked, bytes, provenance, policies } = outcome;
-        let (batches, bytes_max) = (rows.batches, self.config.bytes_max);
-        let render = move || {
-            json::rows(&batches, bytes_max).map_err(|json::NoJsonForm| {
-                Error::unsupported(
-                    "unsupported_type",
-                    "a column of the answer has a type that JSON answers do not have",
-                )
-            })
-        };
-        let text = self.pool.think(&attempt.slot, attempt.until, render).await?;
-        let truncated = rows.truncated || text.truncated;
-        let columns = schema
-            .fields()
-            .iter()
-            .zip(masked)
-            .map(|(field, masked)| AnswerColumn {
-                name: field.name().clone(),
-                r#type: json::type_name(field),
-                nullable: field.is_nullable(),
-                masked,
-            })
-            .collect();
-        // SECURITY: the record is durable before a byte of the answer leaves.
-        let ran = Ran {
-            action: "query",
-            canonical: &canonical,
-            provenance: &provenance,
-            policies: &policies,
-            rows: text.count,
-            truncated,
-        };
-        record::ran(attempt.ctx, ran).await?;
-        Ok(QueryAnswer {
-            sql: canonical,
-            columns,
-            rows: RawValue::from_string(text.text).map_err(|_| internal(Phase::Run, "the rows are not JSON"))?,
-            metadata: AnswerMetadata {
-                engine: ENGINE,
-                catalog: catalog_of(&provenance, attempt.request.warehouse.as_ref()),
-                routed_reason: "table_resolved",
-                duration_ms: u64::try_from(attempt.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                row_count: text.count,
-                bytes_scanned: bytes,
-                query_id: attempt.ctx.request_id(),
-                truncated,
-                row_limit: attempt.rows_max,
-            },
-            provenance,
-            policies_applied: policies,
-        })
-    }
 }
 
 impl std::fmt::Debug for Gateway {
@@ -428,11 +390,6 @@ impl Facts {
             policies: read().flat_map(|table| table.policies.iter().cloned()).collect(),
         }
     }
-}
-
-fn catalog_of(provenance: &Provenance, asked: Option<&WarehouseName>) -> Option<String> {
-    let first = provenance.tables.first().map(|table| &table.warehouse);
-    asked.or(first).map(ToString::to_string)
 }
 
 /// Fresh bytes for `sha-256-query-local`.

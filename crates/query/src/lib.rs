@@ -11,10 +11,12 @@ mod gate;
 mod gateway;
 mod govern;
 mod information;
+mod ipc;
 mod json;
 mod memory;
 mod meter;
 mod plan;
+mod portion;
 mod precise;
 mod pushdown;
 mod record;
@@ -23,9 +25,14 @@ mod run;
 mod scan;
 mod trace;
 mod verify;
+mod watch;
 
 #[cfg(test)]
 mod bench;
 
-pub use answer::{AnswerColumn, AnswerMetadata, Explanation, PolicyApplied, Provenance, ProvenanceTable, QueryAnswer};
+pub use answer::{
+    AnswerColumn, AnswerHead, AnswerMetadata, ArrowAnswer, Explanation, PolicyApplied, Provenance, ProvenanceTable,
+    QueryAnswer,
+};
 pub use gateway::{Gateway, GatewayConfig, QueryRequest, ROWS_MAX};
+pub use ipc::HEAD_KEY;

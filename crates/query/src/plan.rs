@@ -12,7 +12,7 @@ use datafusion::{
         context::ExecutionProps,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::GreedyMemoryPool,
-        runtime_env::RuntimeEnvBuilder,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     logical_expr::{LogicalPlan, LogicalPlanBuilder},
     physical_plan::ExecutionPlan,
@@ -35,15 +35,20 @@ use crate::{
     scan::QueryLocal,
     trace::{Origin, Traced, trace},
     verify::{VerifiedQuery, verify},
+    watch::{Watch, watched, yielding},
 };
 
 /// Rows that operators hand to each other at once; bounds what one step can make.
 const BATCH_ROWS: usize = 4096;
 
+/// What an optimiser rule makes `DISTINCT ON` of.
+const CALLED_BY_RULES: &str = "first_value";
+
 /// The engine, built once: optimiser rules, functions, options. Holds no table and no catalog.
 #[derive(Clone)]
 pub(crate) struct Engine {
     state: SessionState,
+    runtime: RuntimeEnv,
     partitions: usize,
 }
 
@@ -60,7 +65,9 @@ pub(crate) struct Planned {
 }
 
 impl Engine {
-    pub(crate) fn new(partitions: usize) -> Self {
+    /// # Errors
+    /// `Internal` if the engine cannot be set up.
+    pub(crate) fn new(partitions: usize) -> Result<Self, Error> {
         let config = SessionConfig::new()
             .with_target_partitions(partitions)
             .with_batch_size(BATCH_ROWS)
@@ -72,35 +79,41 @@ impl Engine {
             .set_bool("datafusion.optimizer.enable_join_dynamic_filter_pushdown", false)
             .set_bool("datafusion.optimizer.enable_topk_dynamic_filter_pushdown", false)
             .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false);
+        // What a statement may call comes from `StatementContext`; a state with all functions would be copied for each query.
+        let by_rules = functions::FUNCTIONS.aggregate.get(CALLED_BY_RULES).cloned();
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
-            .with_scalar_functions(functions::FUNCTIONS.scalar.values().cloned().collect())
-            .with_aggregate_functions(functions::FUNCTIONS.aggregate.values().cloned().collect())
-            .with_window_functions(functions::FUNCTIONS.window.values().cloned().collect())
+            .with_aggregate_functions(by_rules.into_iter().collect())
             .build();
-        Self { state, partitions }
+        let runtime = RuntimeEnvBuilder::new()
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+            .build()
+            .map_err(Error::internal)?;
+        Ok(Self { state, runtime, partitions })
     }
 
     pub(crate) fn partitions(&self) -> usize {
         self.partitions
     }
 
-    /// The state of one query: its clock and its memory.
-    fn session(&self, now: Micros, memory_bytes: usize) -> Result<SessionState, Error> {
-        let started = timestamp_us_to_datetime(now.0).map(|time| time.and_utc());
-        let mut props = ExecutionProps::new();
-        props.query_execution_start_time = started;
-        let runtime = planned(
-            RuntimeEnvBuilder::new()
-                .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory_bytes)))
-                .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
-                .build_arc(),
-        )?;
-        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_execution_props(props)
-            .with_runtime_env(runtime)
-            .build())
+    /// The state that a query is planned with: its clock.
+    fn state(&self, now: Micros) -> SessionState {
+        let mut state = self.state.clone();
+        // SECURITY: fresh, since it counts the names that rules make up, and a shared count would tell of other queries.
+        let props = state.execution_props_mut();
+        *props = ExecutionProps::new();
+        props.query_execution_start_time = timestamp_us_to_datetime(now.0).map(|time| time.and_utc());
+        state
+    }
+
+    /// What a query runs with: its memory, and no registry to look anything up in.
+    fn task(&self, state: &SessionState, memory_bytes: usize) -> TaskContext {
+        let memory_pool = Arc::new(GreedyMemoryPool::new(memory_bytes));
+        let runtime = Arc::new(RuntimeEnv { memory_pool, ..self.runtime.clone() });
+        let (session, config) = (state.session_id().to_owned(), state.config().clone());
+        let (scalar, higher, aggregate, window) = Default::default();
+        TaskContext::new(None, session, config, scalar, higher, aggregate, window, runtime)
     }
 }
 
@@ -125,21 +138,22 @@ pub(crate) struct PlanInput<'a> {
 /// # Errors
 /// What the caller can mend in its statement, scrubbed; `Internal` if verification fails.
 pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planned, Error> {
-    let state = engine.session(input.now, input.memory_bytes)?;
+    let state = engine.state(input.now);
     let logical = logical(&state, input.query, input.tables)?;
     let traced = trace(&logical)?;
-    let bounded = planned(functions::bound_plan(logical.clone()))?;
+    let watch = Watch::new(input.local);
+    let bounded = planned(functions::bound_plan(logical.clone(), &watch))?;
     let limited = planned(limited(bounded, input.rows_max))?;
     let optimised = planned(state.optimize(&limited))?;
     // SECURITY: an optimiser rule may have made calls of its own.
     if !planned(functions::only_known(&optimised))? {
         return Err(internal(Phase::Verify, "the plan calls a function that is not on the list"));
     }
-    let precise = planned(precise(optimised))?;
-    let physical = planned(state.query_planner().create_physical_plan(&precise, &state).await)?;
-    let physical: Arc<dyn ExecutionPlan> = planned(meter(physical))?;
+    let watched = planned(watched(planned(precise(optimised))?, &watch))?;
+    let physical = planned(state.query_planner().create_physical_plan(&watched, &state).await)?;
+    let physical: Arc<dyn ExecutionPlan> = planned(meter(planned(yielding(physical))?))?;
     let schema = physical.schema();
-    let task = Arc::new(TaskContext::from(&state));
+    let task = Arc::new(engine.task(&state, input.memory_bytes));
     let verified = verify(physical, task, input.local)?;
     Ok(Planned { logical, verified, traced, schema })
 }

@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     error::{Phase, busy, deadline, internal, running},
     verify::VerifiedQuery,
+    watch::StopOnDrop,
 };
 
 /// The stack of every thread that plans, optimises, runs or drops a plan. Address space, not memory.
@@ -140,7 +141,8 @@ impl Pool {
         query: VerifiedQuery,
         caps: Caps,
     ) -> Result<Rows, Error> {
-        // Aborted when this future is dropped: the caller is gone.
+        // The deadline, or the caller is gone: what does not yield looks at the flag, what does is aborted.
+        let _stop = StopOnDrop(query.query().clone());
         let task = AbortOnDropHandle::new(self.handle.spawn(async move {
             let rows = collect(&query, caps).await;
             drop(query);

@@ -39,6 +39,7 @@ use crate::{
     error::{Phase, internal},
     govern::GovernedScanExec,
     meter::MeteredExec,
+    portion::PortionedExec,
     scan::QueryLocal,
 };
 
@@ -49,6 +50,7 @@ const DEPTH_MAX: usize = 2_000;
 pub(crate) struct VerifiedQuery {
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
+    query: Arc<QueryLocal>,
 }
 
 impl VerifiedQuery {
@@ -58,6 +60,11 @@ impl VerifiedQuery {
 
     pub(crate) fn task(&self) -> &Arc<TaskContext> {
         &self.task
+    }
+
+    /// The query that it was verified for.
+    pub(crate) fn query(&self) -> &Arc<QueryLocal> {
+        &self.query
     }
 }
 
@@ -72,7 +79,7 @@ pub(crate) fn verify(
 ) -> Result<VerifiedQuery, Error> {
     // SECURITY: nothing runs that did not pass here.
     check(plan.as_ref(), query, 0)?;
-    Ok(VerifiedQuery { plan, task })
+    Ok(VerifiedQuery { plan, task, query: query.clone() })
 }
 
 fn check(node: &dyn ExecutionPlan, query: &Arc<QueryLocal>, depth: usize) -> Result<(), Error> {
@@ -120,6 +127,7 @@ fn is_known_inner(node: &dyn ExecutionPlan) -> bool {
         TypeId::of::<NestedLoopJoinExec>(),
         TypeId::of::<PartialSortExec>(),
         TypeId::of::<PiecewiseMergeJoinExec>(),
+        TypeId::of::<PortionedExec>(),
         TypeId::of::<ProjectionExec>(),
         TypeId::of::<RecursiveQueryExec>(),
         TypeId::of::<RepartitionExec>(),

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use polder_types::Secret;
-use reqwest::{Method, StatusCode, redirect::Policy};
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    header::{ACCEPT, HeaderMap},
+    redirect::Policy,
+};
 use serde_json::Value;
 
 /// How long one request may take; the server's own deadlines are shorter.
@@ -23,6 +27,8 @@ pub(crate) enum ClientError {
     Unreachable(String),
     /// The command line or a file is wrong.
     Usage(String),
+    /// The answer could not be kept.
+    Failed(String),
 }
 
 impl ClientError {
@@ -30,6 +36,7 @@ impl ClientError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
             Self::Unreachable(_) => 6,
             Self::Refused { status, .. } => match status.as_u16() {
                 401 | 403 => 3,
@@ -45,7 +52,7 @@ impl ClientError {
 impl std::fmt::Display for ClientError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(text) | Self::Unreachable(text) => f.write_str(text),
+            Self::Usage(text) | Self::Unreachable(text) | Self::Failed(text) => f.write_str(text),
             Self::Refused { status, body } => {
                 let message = body.pointer("/error/message").and_then(Value::as_str).unwrap_or("no message");
                 write!(f, "{} ({message})", status.as_u16())
@@ -116,23 +123,48 @@ impl Client {
         self.send(Method::DELETE, path, None).await
     }
 
+    /// Asks for an answer of another media type than JSON; gives its headers and its bytes.
+    pub(crate) async fn post_for(
+        &self,
+        path: &str,
+        body: &Value,
+        accept: &str,
+    ) -> Result<(HeaderMap, Vec<u8>), ClientError> {
+        let request = self.request(Method::POST, path, Some(body)).header(ACCEPT, accept);
+        let (status, headers, bytes) = self.exchange(request).await?;
+        if status.is_success() { Ok((headers, bytes)) } else { Err(refused(status, &bytes)) }
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base_url))
-            .basic_auth(&self.key, Some(self.secret.expose()));
-        if let Some(body) = body {
-            request = request.json(body);
+        let (status, _, bytes) = self.exchange(self.request(method, path, body)).await?;
+        if !status.is_success() {
+            return Err(refused(status, &bytes));
         }
+        Ok(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base_url));
+        let request = request.basic_auth(&self.key, Some(self.secret.expose()));
+        match body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, HeaderMap, Vec<u8>), ClientError> {
         let answer = request
             .send()
             .await
             .map_err(|error| ClientError::Unreachable(format!("no answer from {}: {}", self.base_url, root(&error))))?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await.map_err(|error| ClientError::Unreachable(root(&error)))?;
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
-        if status.is_success() { Ok(body) } else { Err(ClientError::Refused { status, body }) }
+        Ok((status, headers, bytes.to_vec()))
     }
+}
+
+fn refused(status: StatusCode, bytes: &[u8]) -> ClientError {
+    ClientError::Refused { status, body: serde_json::from_slice(bytes).unwrap_or(Value::Null) }
 }
 
 /// The innermost cause; the outer ones repeat the address.

@@ -1,6 +1,7 @@
 //! The server: all that knows HTTP, tokens, rendering and configuration, and the program `polder`. Refuses SQL to the
 //! metadata database and query engines. Begin with `router`, then `op`.
 
+mod accept;
 pub mod access_log;
 mod app;
 mod auth;

@@ -223,8 +223,9 @@ impl Default for Metrics {
 impl Metrics {
     /// The handle of a route, made when the router is.
     pub(crate) fn route(&self, method: &Method, template: &str, op: &Op) -> Arc<RouteMetrics> {
+        let commits = [op::CREATE_TABLE.name, op::UPDATE_TABLE.name, op::COMMIT_TRANSACTION.name];
         let meaning = match op.name {
-            name if name == op::UPDATE_TABLE.name || name == op::CREATE_TABLE.name => Meaning::Commit,
+            name if commits.contains(&name) => Meaning::Commit,
             name if name == op::QUERY.name => Meaning::Query,
             _ => Meaning::Nothing,
         };

@@ -22,6 +22,11 @@ pub enum Style {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The media type of JSON.
+pub(crate) const APPLICATION_JSON: &str = "application/json";
+/// The media type of an Arrow IPC stream.
+pub(crate) const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+
 /// A JSON body.
 ///
 /// # Errors
@@ -56,6 +61,16 @@ fn with_body(status: StatusCode, bytes: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// A body that is no JSON, and what a client wants to know of it before it reads it.
+pub(crate) fn arrow(stream: Vec<u8>, row_count: usize, truncated: bool) -> Response {
+    let mut response = Response::new(Body::from(stream));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ARROW_STREAM));
+    headers.insert("polder-row-count", HeaderValue::from(row_count));
+    headers.insert("polder-truncated", HeaderValue::from_static(if truncated { "true" } else { "false" }));
     response
 }
 
@@ -161,6 +176,7 @@ fn status(style: Style, kind: ErrorKind) -> StatusCode {
         // A 5xx of a commit means "unknown" to Iceberg clients, and they keep their files: this is a sure no.
         ErrorKind::Unsupported if style == Style::Gateway => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::Unsupported => StatusCode::BAD_REQUEST,
+        ErrorKind::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -173,7 +189,9 @@ fn status(style: Style, kind: ErrorKind) -> StatusCode {
 /// The exception that Java's client throws for it.
 fn iceberg_type(kind: ErrorKind, subject: Subject) -> &'static str {
     match kind {
-        ErrorKind::Invalid | ErrorKind::TooLarge | ErrorKind::RequestTimeout => "BadRequestException",
+        ErrorKind::Invalid | ErrorKind::NotAcceptable | ErrorKind::TooLarge | ErrorKind::RequestTimeout => {
+            "BadRequestException"
+        }
         ErrorKind::Unprocessable => "UnprocessableEntityException",
         ErrorKind::Unauthenticated => "NotAuthorizedException",
         ErrorKind::Forbidden => "ForbiddenException",

@@ -28,7 +28,7 @@ const DELETE: Method = Method::DELETE;
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let (public, protected) = all();
     let public = if app.posture().opens_metrics() {
-        public.on(GET, "/metrics", &op::GET_METRICS, metrics::get_metrics)
+        public.on(GET, "/metrics", &op::SHOW_METRICS, metrics::show_metrics)
     } else {
         public
     };

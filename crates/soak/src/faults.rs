@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    Options,
+    Database, Options,
     client::Told,
     failure::{Outcome, Why},
     program::Program,
@@ -35,6 +35,9 @@ pub(crate) struct Plan {
 
 /// Runs the plan; the summary.
 pub(crate) async fn run(plan: &Plan, options: &Options, seed: u64) -> Outcome<String> {
+    if options.database != Database::Sqlite {
+        return Err("the disk of a PostgreSQL server is its own; this is about SQLite".to_owned());
+    }
     let mut world = World::found(options, seed, 3).await?;
     world.program.stop().await?;
     let outcome = match Bench::new(&mut world, plan.full, seed).await {

@@ -79,6 +79,22 @@ pub(crate) struct History {
     pub(crate) registers: HashMap<(usize, usize), Vec<(OpId, Fate)>>,
     /// Mutations that took effect, of all kinds.
     pub(crate) done: u64,
+    /// What there was of the rarer kinds: a run without them has not tested them.
+    pub(crate) rare: Rare,
+}
+
+/// Counts of the rarer kinds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rare {
+    pub(crate) reads: u64,
+    /// Commits to several tables that were answered.
+    pub(crate) transactions: u64,
+    /// Answers under idempotency keys.
+    pub(crate) keyed: u64,
+    /// Those of them that were sent twice at the same time.
+    pub(crate) twice: u64,
+    /// Those of them that were sent again after a kill.
+    pub(crate) again: u64,
 }
 
 /// The history, shared by all clients, with its clock.
@@ -116,6 +132,7 @@ impl Log {
         entry.ended = Some(now);
         let records = if matches!(fate, Fate::Done(_)) { entry.tables.len() } else { 0 };
         entry.fate = fate;
+        history.rare.transactions += u64::from(records > 1);
         history.settled.push(op);
         history.done += u64::from(records > 0);
         if let Some(request) = request {

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use crate::{
     Options,
     failure::{Outcome, Why},
+    history::Rare,
     verify::Verifier,
     world::World,
     writers::{Shared, Writer, reader},
@@ -196,10 +197,15 @@ impl Run {
         let mut times: Vec<u128> = self.restarts.iter().map(Duration::as_millis).collect();
         times.sort_unstable();
         let (median, longest) = (times.get(times.len() / 2), times.last());
-        let done = self.shared.log.history().done;
+        let (done, rare) = {
+            let history = self.shared.log.history();
+            (history.done, history.rare)
+        };
+        let Rare { reads, transactions, keyed, twice, again } = rare;
         let totals = self.verifier.totals(world)?;
         Ok(format!(
-            "{done} answered mutations ({:.0}/s while writing), 0 lost, {} versions, {} audit records, restart p50 {} ms, \
+            "{done} answered mutations ({:.0}/s while writing), {transactions} of them transactions, {keyed} under keys, \
+             {twice} sent twice, {again} again after a kill; {reads} reads; {} versions, {} audit records; restart p50 {} ms, \
              max {} ms; left by kills: {} files that no pointer names, {} temporary",
             done as f64 / self.writing.as_secs_f64().max(0.001),
             totals.versions,

@@ -41,7 +41,7 @@ impl Program {
         let root = directory.path().to_owned();
         let address = free_address(seed)?;
         let config = format!(
-            "environment = \"prod\"\napi_public = false\nlisten = \"{address}\"\ndata_dir = \"{0}/data\"\n\
+            "environment = \"dev\"\napi_public = false\nlisten = \"{address}\"\ndata_dir = \"{0}/data\"\n\
              access_log = \"{0}/access.log\"\n{settings}",
             root.display()
         );

@@ -141,6 +141,7 @@ impl Writer {
         {
             return Err(format!("Double: two answers to one key: {} and {}", a.text(), b.text()));
         }
+        shared.log.history().rare.twice += u64::from(first != Told::Broken || second != Told::Broken);
         self.settle_keyed(shared, if first == Told::Broken { other } else { one }, keyed)
     }
 
@@ -148,6 +149,7 @@ impl Writer {
     async fn retry(&mut self, client: &Client, shared: &Shared) -> Outcome<Told> {
         let keyed = self.again.take().why("a request to send again")?;
         let reply = keyed.send(client).await;
+        shared.log.history().rare.again += u64::from(matches!(reply, Reply::Answer(_)));
         self.settle_keyed(shared, reply, keyed)
     }
 
@@ -155,6 +157,7 @@ impl Writer {
         let told = reply.told()?;
         match (told, &reply) {
             (Told::Done, Reply::Answer(answer)) => {
+                shared.log.history().rare.keyed += 1;
                 let locations = if answer.status == 200 { vec![location(answer)?] } else { Vec::new() };
                 // Which of several requests under one key has the audit records is not known.
                 shared.log.end(keyed.id, Fate::Done(locations), None);
@@ -249,7 +252,10 @@ pub(crate) async fn read(client: &Client, shared: &Shared, number: usize) -> Out
     let mut loaded = answer.json()?;
     let location = loaded["metadata-location"].as_str().why("a metadata location")?.to_owned();
     let last = chain::last_in(&loaded["metadata"]);
-    shared.log.history().reads.push(Read { table: number, started, ended, location, last });
+    let mut history = shared.log.history();
+    history.rare.reads += 1;
+    history.reads.push(Read { table: number, started, ended, location, last });
+    drop(history);
     Ok(Some(loaded["metadata"].take()))
 }
 

@@ -80,7 +80,7 @@ impl S3 {
         }
         let log = std::fs::File::create(directory.join("weed.log")).expect("a log");
         let errors = log.try_clone().expect("a log");
-        let keeper = command.stdin(Stdio::piped()).stdout(log).stderr(errors).spawn().expect("a shell");
+        let mut keeper = command.stdin(Stdio::piped()).stdout(log).stderr(errors).spawn().expect("a shell");
         let [master, .., s3, _] = ports.as_slice() else { panic!("eight ports") };
         for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
             if answer(*s3, "/").contains("HTTP/1.") && answer(*master, "/dir/assign").contains("\"fid\"") {
@@ -88,6 +88,8 @@ impl S3 {
             }
             std::thread::sleep(PAUSE);
         }
+        drop(keeper.kill());
+        drop(keeper.wait());
         panic!("no store: {}", std::fs::read_to_string(directory.join("weed.log")).unwrap_or_default());
     }
 

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     /// This build does not do it (501 at our own doors; Iceberg clients get 400 `UnsupportedOperationException`
     /// for a part of a request, 501 never).
     Unsupported,
+    /// Accept another form of the answer (406).
+    NotAcceptable,
     /// The body is larger than stated (413).
     TooLarge,
     /// The body did not arrive in time (408).

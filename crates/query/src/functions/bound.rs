@@ -18,15 +18,23 @@ use datafusion::{
     },
 };
 
-use super::size::{Sizes, list_len};
-use crate::error::{Phase, carry, limit};
+use super::{
+    pattern::{check_patterns, in_portions},
+    size::{Sizes, list_len},
+};
+use crate::{
+    error::{Phase, carry, limit},
+    watch::Watch,
+};
 
 /// Most bytes of one value that a function makes.
 pub(crate) const VALUE_BYTES_MAX: usize = 128 * 1024;
 /// Most bytes of all the values that one call makes for one batch.
 pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Most bytes of a regular expression.
-const PATTERN_BYTES_MAX: usize = 1000;
+/// Bytes that one letter of a time format makes, at most.
+const FORMATTED_BYTES: usize = 16;
+/// Most pairs of parts that one call looks at for one batch: seconds of work, not hours.
+const PAIRS_MAX: usize = 1 << 29;
 /// Bytes that a number takes as text, generously.
 const NUMBER_TEXT_BYTES: usize = 40;
 
@@ -54,11 +62,20 @@ pub(super) enum Bound {
     Sum,
     /// As long as the first argument, about.
     Same,
+    /// `to_char(time, format)`: a letter of the format stands for a word or two.
+    Format,
+    /// `levenshtein(a, b)`: makes little, but looks at every pair of their parts.
+    Pairs,
     /// Only the pattern is bounded.
     Pattern,
 }
 
 impl Bound {
+    /// True if the second argument is a regular expression.
+    pub(super) fn is_pattern(self) -> bool {
+        matches!(self, Self::Pattern | Self::RegexpReplace)
+    }
+
     /// The bound of an engine's function, by its own name.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
@@ -69,6 +86,8 @@ impl Bound {
             "replace" => Self::Replace,
             "regexp_replace" => Self::RegexpReplace,
             "array_to_string" | "concat_ws" => Self::Join,
+            "levenshtein" | "btrim" | "ltrim" | "rtrim" | "array_has_all" | "array_has_any" => Self::Pairs,
+            "to_char" | "date_format" => Self::Format,
             "regexp_like" | "regexp_match" | "regexp_count" | "regexp_instr" => Self::Pattern,
             "concat" | "make_array" | "array_append" | "array_prepend" | "array_concat" | "array_union"
             | "arrays_zip" | "array_replace" | "array_replace_n" | "array_replace_all" | "struct" | "named_struct"
@@ -84,11 +103,25 @@ impl Bound {
 pub(super) struct Bounded {
     inner: Arc<ScalarUDF>,
     bound: Bound,
+    /// The query that a function with a pattern works for.
+    watch: Option<Watch>,
 }
 
 impl Bounded {
     pub(super) fn new(inner: Arc<ScalarUDF>, bound: Bound) -> Self {
-        Self { inner, bound }
+        Self { inner, bound, watch: None }
+    }
+}
+
+/// A function with a pattern, made to stop with its query.
+pub(super) fn watched(udf: &Arc<ScalarUDF>, watch: &Watch) -> Arc<ScalarUDF> {
+    let inner: &dyn std::any::Any = udf.inner().as_ref();
+    match inner.downcast_ref::<Bounded>() {
+        Some(Bounded { inner, bound, .. }) => {
+            let watched = Bounded { inner: inner.clone(), bound: *bound, watch: Some(watch.clone()) };
+            Arc::new(ScalarUDF::new_from_impl(watched))
+        }
+        None => udf.clone(),
     }
 }
 
@@ -130,29 +163,31 @@ impl ScalarUDFImpl for Bounded {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         check(self.bound, &args)?;
-        self.inner.invoke_with_args(args)
+        match &self.watch {
+            Some(watch) => in_portions(watch, args, |args| self.inner.invoke_with_args(args)),
+            None => self.inner.invoke_with_args(args),
+        }
     }
 }
 
-fn too_long() -> datafusion::error::DataFusionError {
+pub(crate) fn too_long() -> datafusion::error::DataFusionError {
     carry(limit(
         Phase::Run,
         format!("a function makes values of at most {VALUE_BYTES_MAX} bytes, and {BATCH_BYTES_MAX} bytes in one step"),
     ))
 }
 
+fn too_many_pairs() -> datafusion::error::DataFusionError {
+    carry(limit(Phase::Run, "a function compares texts or lists that are too long to compare part by part"))
+}
+
 /// Estimates what a call makes and refuses it if that is too much.
 fn check(bound: Bound, args: &ScalarFunctionArgs) -> Result<()> {
     let sizes = args.args.iter().map(Sizes::of).collect::<Result<Vec<_>>>()?;
-    if matches!(bound, Bound::Pattern | Bound::RegexpReplace) {
-        let longest =
-            sizes.get(1).map_or(0, |pattern| (0..args.number_rows).map(|row| pattern.row(row)).max().unwrap_or(0));
-        if longest > PATTERN_BYTES_MAX {
-            return Err(carry(limit(
-                Phase::Run,
-                format!("a regular expression has at most {PATTERN_BYTES_MAX} bytes"),
-            )));
-        }
+    if bound.is_pattern()
+        && let Some(patterns) = args.args.get(1)
+    {
+        check_patterns(patterns)?;
     }
     let estimate = Estimate::new(bound, args, &sizes)?;
     // A constant call is made once.
@@ -162,6 +197,12 @@ fn check(bound: Bound, args: &ScalarFunctionArgs) -> Result<()> {
     for row in 0..rows {
         let bytes = estimate.row(row)?;
         total = total.saturating_add(bytes);
+        if bound == Bound::Pairs {
+            if total > PAIRS_MAX {
+                return Err(too_many_pairs());
+            }
+            continue;
+        }
         if total > BATCH_BYTES_MAX || (estimate.bounds_values() && bytes > VALUE_BYTES_MAX) {
             return Err(too_long());
         }
@@ -234,6 +275,9 @@ impl<'a> Estimate<'a> {
                 let separator = self.size(0, row).min(self.size(1, row)).max(1);
                 self.sum(row).saturating_add(elements.saturating_mul(NUMBER_TEXT_BYTES.saturating_add(separator)))
             }
+            Bound::Format => self.size(1, row).saturating_mul(FORMATTED_BYTES),
+            // Without a second argument blanks are looked for.
+            Bound::Pairs => first.saturating_mul(self.size(1, row).max(1)),
             Bound::Sum | Bound::Same => self.sum(row),
             Bound::Pattern => 0,
         })

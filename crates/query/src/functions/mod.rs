@@ -5,6 +5,7 @@
 //! differs from call to call (`random`, `uuid`), and table functions.
 
 mod bound;
+mod pattern;
 mod size;
 
 use std::{
@@ -15,11 +16,17 @@ use std::{
 use datafusion::{
     common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     execution::SessionStateDefaults,
-    logical_expr::{AggregateUDF, BinaryExpr, Expr, LogicalPlan, Operator, ScalarUDF, WindowUDF, expr::ScalarFunction},
+    logical_expr::{
+        AggregateUDF, BinaryExpr, Expr, LogicalPlan, Operator, ScalarUDF, WindowUDF, expr::ScalarFunction,
+        expr_rewriter::NamePreserver,
+    },
 };
 
+pub(crate) use bound::{BATCH_BYTES_MAX, too_long};
 use bound::{Bound, Bounded};
 pub(crate) use size::value_bytes;
+
+use crate::watch::Watch;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -319,7 +326,7 @@ impl Functions {
             scalar: HashMap::new(),
             aggregate: HashMap::new(),
             window: HashMap::new(),
-            own_names: HashSet::from([bound::IDENTITY.to_owned()]),
+            own_names: HashSet::from([bound::IDENTITY.to_owned(), pattern::LIKE.to_owned()]),
         };
         for udf in SessionStateDefaults::default_scalar_functions() {
             let udf = match Bound::of(udf.name()) {
@@ -354,19 +361,26 @@ impl Functions {
 }
 
 /// Puts the bounded functions in the place of those that the planner made by itself (for `||`, `[…]`, `SUBSTRING`),
-/// and bounds both sides of `||`.
-pub(crate) fn bound_plan(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+/// bounds both sides of `||`, and makes functions of the operators that match patterns.
+pub(crate) fn bound_plan(plan: LogicalPlan, watch: &Watch) -> datafusion::error::Result<LogicalPlan> {
     let bounded = plan.transform_down_with_subqueries(|node| {
-        node.map_expressions(|expr| expr.transform_down(|inner| Ok(bound_expr(inner))))
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let bounded = expr.transform_down(|inner| Ok(bound_expr(inner, watch)))?;
+            Ok(bounded.update_data(|expr| name.restore(expr)))
+        })
     })?;
     Ok(bounded.data)
 }
 
-fn bound_expr(expr: Expr) -> Transformed<Expr> {
-    match expr {
+fn bound_expr(expr: Expr, watch: &Watch) -> Transformed<Expr> {
+    match pattern::function(expr, watch) {
         Expr::ScalarFunction(ScalarFunction { func, args }) => {
+            let bound = Bound::of(func.name());
             let bounded = match FUNCTIONS.scalar.get(func.name()) {
-                Some(ours) if Bound::of(func.name()).is_some() && !bound::is_bounded(&func) => ours.clone(),
+                Some(ours) if bound.is_some_and(Bound::is_pattern) => bound::watched(ours, watch),
+                Some(ours) if bound.is_some() && !bound::is_bounded(&func) => ours.clone(),
                 _ => func,
             };
             Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: bounded, args }))
@@ -380,7 +394,7 @@ fn bound_expr(expr: Expr) -> Transformed<Expr> {
                 right: side(right),
             }))
         }
-        other => Transformed::no(other),
+        other => Transformed::yes(other),
     }
 }
 

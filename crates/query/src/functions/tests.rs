@@ -45,6 +45,15 @@ async fn long_values_are_refused() {
         "SELECT make_array(repeat('x', 100000), repeat('x', 100000))",
         "SELECT regexp_like('a', repeat('a', 1001))",
         "SELECT length(repeat(name, 1000000)) FROM pub.emp",
+        "SELECT regexp_like(name, '((a{100}){100}){100}') FROM pub.emp",
+        "SELECT id FROM pub.emp WHERE name ~ '(a{1,100}){1,100}'",
+        "SELECT id FROM pub.emp WHERE name !~* '(a{1,100}){1,100}'",
+        "SELECT id FROM pub.emp WHERE name SIMILAR TO '(a{1,100}){1,100}'",
+        "SELECT id FROM pub.emp WHERE name LIKE repeat('%a_', 400)",
+        "SELECT levenshtein(repeat(name, 20000), repeat('b', 100000)) FROM pub.emp",
+        "SELECT rtrim(repeat(name, 20000), repeat('b', 100000)) FROM pub.emp",
+        "SELECT array_has_all(range(16000), range(16000)), to_char(TIMESTAMP '2024-01-01', repeat('%c', 60000))",
+        "SELECT repeat('x', 100000) AS s, unnest(range(0, 16000)) AS n",
         "SELECT name || repeat(name, 100000) FROM pub.emp",
         "SELECT CASE WHEN id = 1 THEN repeat('x', 2147483647) END FROM pub.emp",
     ] {
@@ -56,6 +65,8 @@ async fn long_values_are_refused() {
         "SELECT lpad(name, 10) FROM pub.emp",
         "SELECT range(100)",
         "SELECT name || ssn FROM pub.emp",
+        "SELECT name ~ '^[a-z]+@\\w+\\.(com|org)$' FROM pub.emp",
+        "SELECT count(*) FROM (SELECT repeat('x', 1000) AS s, unnest(range(0, 16000)) AS n) t",
     ] {
         assert!(bench.rows(sql).await.is_ok(), "{sql}");
     }
@@ -84,4 +95,31 @@ async fn bounds_are_invisible() {
     assert!(!batch.schema().field(0).name().contains("polder"), "{}", batch.schema().field(0).name());
     let (text, _) = (crate::json::rows(&rows.batches, 1000).unwrap().text, ());
     assert_eq!(text, "[[\"ann-***\"]]");
+}
+
+/// Patterns mean what they meant, whichever function stands for them, and their columns keep their names.
+#[tokio::test]
+async fn patterns_mean_what_they_say() {
+    let bench = Bench::new();
+    let long = "(SELECT name || repeat(' x', 40000) AS name FROM pub.emp)";
+    for (sql, expected) in [
+        ("SELECT id FROM pub.emp WHERE name ~ '^[ab]' ORDER BY id", "[[1],[2]]"),
+        ("SELECT id FROM pub.emp WHERE name !~ '^[ab]' ORDER BY id", "[[3],[4]]"),
+        ("SELECT id FROM pub.emp WHERE name ~* '^[AB]' ORDER BY id", "[[1],[2]]"),
+        ("SELECT id FROM pub.emp WHERE name !~* '^[AB]' ORDER BY id", "[[3],[4]]"),
+        ("SELECT id FROM pub.emp WHERE name LIKE '%_%_%' ORDER BY id", "[[1],[2],[3],[4]]"),
+        ("SELECT id FROM pub.emp WHERE name NOT LIKE '%a%_%_' ORDER BY id", "[[2],[3],[4]]"),
+        ("SELECT id FROM pub.emp WHERE name ILIKE 'A_N%%%%' ORDER BY id", "[[1]]"),
+        ("SELECT id FROM pub.emp WHERE name LIKE substr(name, 1, 2) || '_' ORDER BY id", "[[1],[2],[3],[4]]"),
+        ("SELECT NULL LIKE '%_%_%', 'a' ~ NULL, 'a_c' LIKE '%\\_%%%'", "[[null,null,true]]"),
+        ("SELECT max(CASE WHEN name ~ 'n' THEN id END) FROM pub.emp GROUP BY name ~ 'n' ORDER BY 1", "[[1],[null]]"),
+    ] {
+        let rows = bench.rows(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(crate::json::rows(&rows.batches, 1000).unwrap().text, expected, "{sql}");
+    }
+    let sql = format!("SELECT regexp_like(name, '^(ann|bob)'), name LIKE '%d%e%_%_%' FROM {long} t ORDER BY 1, 2");
+    let rows = bench.rows(&sql).await.unwrap();
+    let text = crate::json::rows(&rows.batches, 1000).unwrap().text;
+    assert_eq!(text, "[[false,false],[false,true],[true,false],[true,false]]");
+    assert!(rows.batches[0].schema().field(1).name().contains("LIKE"), "{}", rows.batches[0].schema().field(1).name());
 }

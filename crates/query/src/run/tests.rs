@@ -97,12 +97,14 @@ async fn rows_are_cut_at_the_cap() {
 async fn memory_ends_at_its_limit() {
     let mut bench = Bench::new();
     bench.memory_bytes = 8 << 20;
-    let many = (0..12).map(|i| format!("pub.emp t{i}")).collect::<Vec<_>>().join(", ");
+    // The machine may have other tests to run.
+    bench.patience = Duration::from_secs(120);
+    let many = (0..10).map(|i| format!("pub.emp t{i}")).collect::<Vec<_>>().join(", ");
     for sql in [
         format!("SELECT count(*) OVER () FROM {many}"),
         format!(
             "SELECT count(DISTINCT concat({})) FROM {many}",
-            (0..12).map(|i| format!("t{i}.id")).collect::<Vec<_>>().join(", ")
+            (0..10).map(|i| format!("t{i}.id")).collect::<Vec<_>>().join(", ")
         ),
         "SELECT array_agg(repeat('x', 100000)) FROM unnest(range(15000))".to_owned(),
         "SELECT string_agg(repeat('x', 100000), '') FROM unnest(range(15000))".to_owned(),

@@ -1,21 +1,20 @@
 //! Rebuilds arrays so that no buffer holds more than the values that are shown (R39): no slice of a larger buffer, no
 //! value beneath a null, no entry of a list that is null, no metadata.
 //!
-//! Knows the types that Iceberg's have; any other is refused.
+//! Knows the types that tables and answers have; any other is refused.
 
 use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, GenericByteArray, ListArray, MapArray,
-        PrimitiveArray, StructArray, UInt64Array,
+        Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, GenericByteArray, ListArray, MapArray, NullArray,
+        PrimitiveArray, StructArray, UInt64Array, downcast_primitive,
     },
     buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
-    compute::take,
+    compute::{cast, take},
     datatypes::{
-        ArrowPrimitiveType, ByteArrayType, DataType, Date32Type, Decimal128Type, Field, FieldRef, Float32Type,
-        Float64Type, Int32Type, Int64Type, LargeBinaryType, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
-        TimestampNanosecondType, Utf8Type,
+        ArrowPrimitiveType, BinaryType, ByteArrayType, DataType, Field, FieldRef, LargeBinaryType, LargeUtf8Type,
+        Utf8Type,
     },
     error::ArrowError,
 };
@@ -23,35 +22,47 @@ use arrow::{
 /// Rebuilds an array as the field describes it: names, types and nullability come from there.
 ///
 /// # Errors
-/// If the array is not one of the field, or of a type that Iceberg does not have.
+/// If the array is not one of the field, or of a type that neither tables nor answers have.
 pub(crate) fn rebuilt(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
     rebuild(array, field, None)
 }
 
 /// `hidden` has a null for each slot that lies beneath a null.
 fn rebuild(array: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
+    let array = &flat(array)?;
     let shown = NullBuffer::union(array.nulls(), hidden);
     // What cannot be null says so, even beneath a null; its value there is zero.
     let nulls = if field.is_nullable() { fresh(shown.as_ref()) } else { none_of(array, hidden)? };
     let values = Values { array, shown: shown.as_ref(), nulls };
-    match field.data_type() {
+    macro_rules! primitives {
+        ($ty:ty, $values:ident) => {
+            $values.primitives::<$ty>()
+        };
+    }
+    downcast_primitive! {
+        field.data_type() => (primitives, values),
+        DataType::Null => Ok(Arc::new(NullArray::new(array.len()))),
         DataType::Boolean => values.booleans(),
-        DataType::Int32 => values.primitives::<Int32Type>(),
-        DataType::Int64 => values.primitives::<Int64Type>(),
-        DataType::Float32 => values.primitives::<Float32Type>(),
-        DataType::Float64 => values.primitives::<Float64Type>(),
-        DataType::Decimal128(..) => values.primitives::<Decimal128Type>(),
-        DataType::Date32 => values.primitives::<Date32Type>(),
-        DataType::Time64(TimeUnit::Microsecond) => values.primitives::<Time64MicrosecondType>(),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => values.primitives::<TimestampMicrosecondType>(),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => values.primitives::<TimestampNanosecondType>(),
         DataType::Utf8 => values.bytes::<Utf8Type>(),
+        DataType::LargeUtf8 => values.bytes::<LargeUtf8Type>(),
+        DataType::Binary => values.bytes::<BinaryType>(),
         DataType::LargeBinary => values.bytes::<LargeBinaryType>(),
         DataType::FixedSizeBinary(width) => values.fixed(*width),
         DataType::Struct(fields) => values.structs(fields),
         DataType::List(element) => values.lists(element),
         DataType::Map(entries, sorted) => values.maps(entries, *sorted),
         _ => Err(unexpected()),
+    }
+}
+
+/// Without dictionary, view or other kind of list; what these share is copied when the result is rebuilt.
+fn flat(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::Dictionary(_, value) => flat(&cast(array, value)?),
+        DataType::Utf8View => cast(array, &DataType::Utf8),
+        DataType::BinaryView => cast(array, &DataType::Binary),
+        DataType::LargeList(item) | DataType::FixedSizeList(item, _) => cast(array, &DataType::List(item.clone())),
+        _ => Ok(array.clone()),
     }
 }
 

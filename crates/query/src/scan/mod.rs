@@ -29,10 +29,11 @@ mod fixture;
 #[cfg(test)]
 mod random;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use polder_policy::BoundPredicate;
 
+pub(crate) use compact::rebuilt;
 pub(crate) use source::GovernedSource;
 pub(crate) use table::TableCache;
 
@@ -44,17 +45,28 @@ pub(crate) type PushedPredicate = BoundPredicate<usize>;
 pub(crate) struct QueryLocal {
     salt: [u8; 32],
     bytes: AtomicU64,
+    stopped: AtomicBool,
 }
 
 impl QueryLocal {
     /// `salt` is fresh random bytes: `sha-256-query-local` is only as secret as they are.
     pub(crate) fn new(salt: [u8; 32]) -> Self {
-        Self { salt, bytes: AtomicU64::new(0) }
+        Self { salt, bytes: AtomicU64::new(0), stopped: AtomicBool::new(false) }
     }
 
     /// Bytes that left the barrier.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says that nobody waits for the query any more.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// True if nobody waits for the query any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     fn count(&self, bytes: usize) {

@@ -200,7 +200,7 @@ async fn the_least_row_limit_holds() {
         let asked =
             polder_query::QueryRequest { max_rows: wanted, ..request("SELECT id FROM pub.emp LIMIT 999999999") };
         let answer = world.gateway.query(&world.ctx(&world.analyst).await, asked).await.unwrap();
-        let meta = &answer.metadata;
+        let meta = &answer.head.metadata;
         assert_eq!((meta.row_limit, meta.row_count, meta.truncated), (limit, count, truncated), "{wanted:?}");
     }
 }

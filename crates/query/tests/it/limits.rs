@@ -27,7 +27,7 @@ async fn expensive_queries_end_and_others_go_on() {
     ] {
         let asked = QueryRequest { timeout_ms: Some(1500), ..request(&sql) };
         let ctx = world.ctx(&world.analyst).await;
-        let error = world.gateway.query(&ctx, asked).await.map(|answer| answer.metadata).unwrap_err();
+        let error = world.gateway.query(&ctx, asked).await.map(|answer| answer.head.metadata).unwrap_err();
         let head: String = sql.chars().take(60).collect();
         assert!(codes.contains(&error.code()), "{head}: {error:?}");
         assert_eq!(world.ask("SELECT count(*) FROM pub.dim").await.unwrap()["rows"][0][0], 3, "after {head}");

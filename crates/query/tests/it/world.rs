@@ -25,7 +25,7 @@ use polder_types::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::load;
+use crate::load::{self, Layout};
 
 pub(crate) const NOW: Micros = Micros(1_780_000_000_000_000);
 
@@ -211,8 +211,13 @@ pub(crate) fn request(sql: &str) -> QueryRequest {
 impl World {
     /// The governed world over these files of `pub.emp`.
     pub(crate) async fn restricted(files: &Files) -> Self {
+        Self::laid_out(files, Layout::default()).await
+    }
+
+    /// The governed world with its files laid out in another way.
+    pub(crate) async fn laid_out(files: &Files, layout: Layout) -> Self {
         let world = Self::open(GatewayConfig { rows_max: 1000, ..GatewayConfig::default() }).await;
-        world.emp(Secret::Present, files).await;
+        world.emp(Secret::Present, files, layout).await;
         world.others().await;
         for policy in policies_of_analyst() {
             let spec: PolicySpec = serde_json::from_value(policy).unwrap();
@@ -224,7 +229,7 @@ impl World {
     /// A world that holds exactly what the analyst may see, under no policy.
     pub(crate) async fn mirror(rows: &[Emp]) -> Self {
         let world = Self::open(GatewayConfig { rows_max: 1000, ..GatewayConfig::default() }).await;
-        world.emp(Secret::Absent, &vec![governed(rows)]).await;
+        world.emp(Secret::Absent, &vec![governed(rows)], Layout::default()).await;
         world.others().await;
         world
     }
@@ -295,9 +300,10 @@ impl World {
         grants::create(&self.ctx(&self.admin).await, &request).await.unwrap();
     }
 
-    async fn emp(&self, secret: Secret, files: &Files) {
+    async fn emp(&self, secret: Secret, files: &Files, layout: Layout) {
         let admin = self.ctx(&self.admin).await;
-        load::table(&admin, &name("lake"), &namespace("pub"), "emp", emp_schema(secret), |schema| {
+        let (lake, level) = (name("lake"), namespace("pub"));
+        load::laid_out(&admin, (&lake, &level, "emp"), emp_schema(secret), layout, |schema| {
             files.iter().map(|rows| emp_batch(schema, rows)).collect()
         })
         .await;

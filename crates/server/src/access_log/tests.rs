@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests")]
+
 use axum::body::Body;
 
 use super::*;

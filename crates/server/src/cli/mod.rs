@@ -1,5 +1,6 @@
 //! The client commands: `polder noun verb`, over HTTP. Data goes to stdout, messages to stderr.
 
+mod csv;
 mod nouns;
 pub(crate) mod print;
 pub(crate) mod query;

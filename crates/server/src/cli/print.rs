@@ -1,6 +1,8 @@
 //! What the CLI prints: tables for people, JSON for programs. The only place of the CLI that writes to stdout.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this file is for")]
 
+use std::io::Write;
+
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use serde_json::Value;
 
@@ -14,6 +16,17 @@ pub(crate) fn message(text: &str) {
 /// Writes a line to stdout.
 pub(crate) fn line(text: &str) {
     println!("{text}");
+}
+
+/// Writes bytes to stdout as they are. A reader that has had enough is no failure.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), ClientError> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(ClientError::Failed(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints an answer of the administration API: a list as a table, an object as `key: value` lines.

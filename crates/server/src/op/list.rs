@@ -22,7 +22,7 @@ macro_rules! ops {
 ops! {
     GET_TOKEN = Op::new("get_token", None, Counted, Style::OAuth).body(FORM_BYTES_MAX);
     LIVEZ = Op::new("livez", None, Counted, Style::Gateway).body(0);
-    GET_METRICS = Op::new("get_metrics", None, Counted, Style::Gateway).body(0);
+    SHOW_METRICS = Op::new("show_metrics", None, Counted, Style::Gateway).body(0);
     READYZ = Op::new("readyz", None, Counted, Style::Gateway).body(0);
 
     GET_CONFIG = Op::iceberg("get_config", Counted);

@@ -12,7 +12,7 @@ use crate::{app::App, call::Call};
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// The figures, on the public listener of postures that allow it.
-pub(crate) async fn get_metrics(app: Arc<App>, _: Call) -> Result<Response> {
+pub(crate) async fn show_metrics(app: Arc<App>, _: Call) -> Result<Response> {
     text(&app)
 }
 

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 /// Operations that ask for no credential, and why. This list only shrinks.
 const PUBLIC: [&Op; 4] = [
-    &op::GET_TOKEN,   // it is where credentials become tokens; tested in `iceberg/oauth.rs`
-    &op::LIVEZ,       // says nothing but "live"
-    &op::READYZ,      // says nothing but "ready"
-    &op::GET_METRICS, // figures without names; tested in `metrics.rs`
+    &op::GET_TOKEN,    // it is where credentials become tokens; tested in `iceberg/oauth.rs`
+    &op::LIVEZ,        // says nothing but "live"
+    &op::READYZ,       // says nothing but "ready"
+    &op::SHOW_METRICS, // figures without names; tested in `metrics.rs`
 ];
 
 /// One operation and what each caller is answered.

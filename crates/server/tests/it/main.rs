@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod attacks;
 mod canary;
+mod cli;
 mod coverage;
 mod iceberg;
 mod limits;

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Int64Array, StringArray},
+    array::{DictionaryArray, Int64Array, StringArray},
     buffer::NullBuffer,
-    datatypes::{Fields, Schema},
+    datatypes::{Fields, Int32Type, Schema},
     ipc::writer::StreamWriter,
     record_batch::RecordBatch,
 };
@@ -157,12 +157,17 @@ fn a_null_in_a_required_field_is_an_error() {
     assert!(rebuilt(&longs(vec![1, 2], vec![true, false]), &field).is_err());
 }
 
-/// Types that Iceberg does not have never leave: views and dictionaries share buffers.
+/// Views and dictionaries share buffers: they leave as plain values, and no field may ask for one.
 #[test]
-fn other_types_are_refused() {
-    let array: ArrayRef = Arc::new(arrow::array::StringViewArray::from(vec!["a"]));
-    assert!(rebuilt(&array, &Field::new("c", DataType::Utf8View, true)).is_err());
-    assert!(rebuilt(&array, &Field::new("c", DataType::Utf8, true)).is_err());
+fn shared_types_leave_as_plain_ones() {
+    let view: ArrayRef = Arc::new(arrow::array::StringViewArray::from(vec!["a"]));
+    let dictionary: ArrayRef = Arc::new(vec!["a"].into_iter().collect::<DictionaryArray<Int32Type>>());
+    for array in [view, dictionary] {
+        assert!(rebuilt(&array, &Field::new("c", array.data_type().clone(), true)).is_err());
+        let plain = rebuilt(&array, &Field::new("c", DataType::Utf8, true)).unwrap();
+        assert_eq!(plain.as_string::<i32>().value(0), "a");
+        assert!(rebuilt(&array, &Field::new("c", DataType::Int64, true)).is_err());
+    }
 }
 
 proptest! {

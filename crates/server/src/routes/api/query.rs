@@ -3,11 +3,11 @@
 use axum::response::Response;
 use http::StatusCode;
 use polder_catalog::OpCtx;
-use polder_query::QueryRequest;
+use polder_query::{ArrowAnswer, QueryRequest};
 use polder_types::{Result, WarehouseName};
 use serde::Deserialize;
 
-use crate::{access_log::QueryFacts, call::Call, render};
+use crate::{accept, access_log::QueryFacts, call::Call, render};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,18 +25,28 @@ impl From<Body> for QueryRequest {
     }
 }
 
-/// Runs one governed query (S-092).
+/// The forms of an answer, in our order of preference.
+const FORMS: [&str; 2] = [render::APPLICATION_JSON, render::ARROW_STREAM];
+
+/// Runs one governed query (S-092); errors are JSON whatever form is asked for.
 pub(crate) async fn query(ctx: OpCtx, call: Call) -> Result<Response> {
     let app = call.app();
+    let form = accept::negotiate(call.headers(), &FORMS)?;
     let request: Body = call.json().await?;
-    let answer = app.gateway().query(&ctx, request.into()).await?;
-    let facts = QueryFacts {
-        engine: answer.engine().to_owned(),
-        routed_reason: answer.routed_reason().to_owned(),
-        query_id: answer.query_id().to_owned(),
+    let (head, mut response) = if form == 0 {
+        let answer = app.gateway().query(&ctx, request.into()).await?;
+        let response = render::json(StatusCode::OK, &answer)?;
+        (answer.head, response)
+    } else {
+        let ArrowAnswer { head, stream } = app.gateway().query_arrow(&ctx, request.into()).await?;
+        let response = render::arrow(stream, head.metadata.row_count, head.metadata.truncated);
+        (head, response)
     };
-    let mut response = render::json(StatusCode::OK, &answer)?;
-    response.extensions_mut().insert(facts);
+    response.extensions_mut().insert(QueryFacts {
+        engine: head.metadata.engine.to_owned(),
+        routed_reason: head.metadata.routed_reason.to_owned(),
+        query_id: head.metadata.query_id.to_string(),
+    });
     Ok(response)
 }
 

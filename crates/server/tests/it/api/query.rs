@@ -86,3 +86,76 @@ async fn foreign_tables_do_not_exist() {
         drop(world.nobody.post(QUERY, &json!({"sql": sql})).await.expect(404));
     }
 }
+
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+async fn asked_for(world: &World, accept: &str, sql: &str) -> polder_testkit::Answer {
+    let body = json!({"sql": sql}).to_string().into_bytes();
+    let headers = [("content-type", "application/json"), ("accept", accept)];
+    world.analyst.send(reqwest::Method::POST, QUERY, &headers, Some(body)).await
+}
+
+/// S-092: asked for an Arrow stream, the same answer comes as one; what JSON says beside the rows is in its schema.
+#[tokio::test]
+async fn an_arrow_stream_says_what_json_says() {
+    let world = World::make().await;
+    let sql = "SELECT id, region, 1.5 AS half, 'x' AS text FROM pub.people UNION ALL SELECT 1, NULL, 2.5, ''";
+    let json = asked_for(&world, "application/json", sql).await.expect(200);
+    let arrow = asked_for(&world, ARROW, sql).await.expect(200);
+    assert_eq!((json.header("content-type"), arrow.header("content-type")), (Some("application/json"), Some(ARROW)));
+    assert_eq!((arrow.header("polder-row-count"), arrow.header("polder-truncated")), (Some("1"), Some("false")));
+    let reader = arrow::ipc::reader::StreamReader::try_new(arrow.body.as_slice(), None).unwrap();
+    let schema = reader.schema();
+    let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
+    let mut head: Value = serde_json::from_str(&schema.metadata()["polder"]).unwrap();
+    let mut body = json.json();
+    for member in ["query_id", "duration_ms"] {
+        assert!(head["metadata"][member] != Value::Null);
+        (head["metadata"][member], body["metadata"][member]) = (Value::Null, Value::Null);
+    }
+    assert_eq!(body["rows"].as_array().map(Vec::len), Some(rows));
+    body.as_object_mut().unwrap().remove("rows");
+    assert_eq!(head, body);
+    assert_eq!(head["policies_applied"].as_array().map(Vec::len), Some(2), "{head}");
+    assert_eq!(arrow.header("x-request-id").map(str::len), json.header("x-request-id").map(str::len));
+}
+
+/// A-042: an Arrow answer is on record like any other, before it leaves.
+#[tokio::test]
+async fn an_arrow_answer_is_on_record() {
+    let world = World::make().await;
+    let answer = asked_for(&world, ARROW, "SELECT id FROM pub.people").await.expect(200);
+    let request = answer.header("x-request-id").unwrap();
+    let records = world.admin.get(&format!("/api/v1/admin/audit?request_id={request}")).await.expect(200).json();
+    let found = records["records"].as_array().unwrap().iter().any(|record| record["action"] == "query");
+    assert!(found, "{records}");
+}
+
+/// The client's weights decide; what takes neither form is 406 and runs nothing; errors are JSON in every case.
+#[tokio::test]
+async fn the_form_is_negotiated() {
+    let world = World::make().await;
+    let sql = "SELECT id FROM pub.people";
+    for (accept, form) in [
+        ("*/*", "application/json"),
+        ("application/vnd.apache.arrow.stream;q=0.2, application/json;q=0.8", "application/json"),
+        ("application/vnd.apache.arrow.stream, */*;q=0.1", ARROW),
+    ] {
+        let answer = asked_for(&world, accept, sql).await.expect(200);
+        assert_eq!(answer.header("content-type"), Some(form), "{accept}");
+    }
+    let refused = asked_for(&world, "text/csv", sql).await.expect(406);
+    assert_eq!(
+        (refused.error("code").as_str(), refused.header("content-type")),
+        ("not_acceptable", Some("application/json"))
+    );
+    let request = refused.header("x-request-id").unwrap();
+    let records = world.admin.get(&format!("/api/v1/admin/audit?request_id={request}")).await.expect(200).json();
+    assert!(records["records"].as_array().unwrap().iter().all(|record| record["action"] != "query"), "{records}");
+    for (sql, status) in [("SELECT nope FROM pub.people", 400), ("SELECT * FROM hr.salaries", 404), ("SELECT 1/0", 400)]
+    {
+        let failed = asked_for(&world, ARROW, sql).await.expect(status);
+        assert_eq!(failed.header("content-type"), Some("application/json"));
+        assert!(failed.json()["error"]["code"].is_string());
+    }
+}

@@ -81,6 +81,15 @@ pub(super) fn differs_from_shadow(real: &Answer, shadow: &Answer) -> Option<Stri
     differs("over other secrets", real.status, &ours, shadow.status, &theirs)
 }
 
+/// Compares a statement in other clothes with the plain one: status, error code and rows must be alike.
+pub(super) fn differs_from_plain(dressed: &Answer, plain: &Answer) -> Option<String> {
+    let part = |answer: &Answer| {
+        let body = stable(answer.json());
+        json!({"code": body.pointer("/error/code"), "rows": body.get("rows")})
+    };
+    differs("from the plain statement", dressed.status, &part(dressed), plain.status, &part(plain))
+}
+
 /// Compares with the world that really holds only what is permitted: error, columns and rows must be alike.
 pub(super) fn differs_from_mirror(real: &Answer, mirror: &Answer) -> Option<String> {
     let (ours, theirs) = (visible_part(real.json()), visible_part(mirror.json()));

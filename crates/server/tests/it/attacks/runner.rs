@@ -8,6 +8,8 @@ use super::{
     fixture::{Fixture, Tenant, fixture},
     http::{Answer, Request, send},
     judge::{self, ROWS_MAX},
+    mutate::TEXTUAL,
+    rows::{binary_leaks, leaks},
 };
 
 /// Cases at a time; the machine has other tests to run.
@@ -49,10 +51,40 @@ pub(super) async fn run_explained(name: &str, toml: &str) {
 pub(super) async fn run(name: &str, cases: Vec<Case>) {
     let fixture = fixture().await;
     let only = std::env::var("POLDER_ATTACKS_ONLY").unwrap_or_default();
-    let chosen = cases.iter().filter(|case| case.id.starts_with(&only));
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| case.id.starts_with(&only)).collect();
+    // One form in all its dresses.
+    let forms = chosen.chunk_by(|one, other| one.id == other.id);
     let failures: Vec<String> =
-        stream::iter(chosen).map(|case| judged(fixture, case)).buffer_unordered(CASES_AT_A_TIME).concat().await;
+        stream::iter(forms).map(|form| judged_form(fixture, form)).buffer_unordered(CASES_AT_A_TIME).concat().await;
     finish(fixture, name, failures).await;
+}
+
+/// Judges a form: the plain statement and the dressed ones in all worlds. Where every dress is worn, one that changes the text
+/// alone is only asked of the attacked world, and must be answered like the plain statement: the same said in a third of
+/// the time.
+async fn judged_form(fixture: &Fixture, form: &[Case]) -> Vec<String> {
+    let mut failures = Vec::new();
+    let all = matches!(mutations(), Mutations::All);
+    let plain = match form.iter().find(|case| case.dress.is_none()).filter(|_| all) {
+        Some(case) if case.expect != Expect::Bounded => query(fixture, &fixture.real, case, &case.sql).await.ok(),
+        _ => None,
+    };
+    for case in form {
+        let textual = case.dress.is_some_and(|dress| TEXTUAL.contains(&dress));
+        failures.extend(match &plain {
+            Some(plain) if textual => described(case, like_plain(fixture, case, plain).await),
+            _ => judged(fixture, case).await,
+        });
+    }
+    failures
+}
+
+async fn like_plain(fixture: &Fixture, case: &Case, plain: &Answer) -> Result<Vec<String>, String> {
+    let dressed = query(fixture, &fixture.real, case, &case.sql).await?;
+    let mut found = judge::complaints(&dressed, &case.sql);
+    found.extend(judge::unexpected(case.expect, &dressed));
+    found.extend(judge::differs_from_plain(&dressed, plain));
+    Ok(found)
 }
 
 /// Fails if something went wrong, the server is gone or its log knows too much.
@@ -72,10 +104,11 @@ pub(super) async fn finish(fixture: &Fixture, name: &str, mut failures: Vec<Stri
 }
 
 async fn judged(fixture: &Fixture, case: &Case) -> Vec<String> {
-    let complaints = match complaints(fixture, case).await {
-        Ok(complaints) => complaints,
-        Err(error) => vec![error],
-    };
+    described(case, complaints(fixture, case).await)
+}
+
+fn described(case: &Case, complaints: Result<Vec<String>, String>) -> Vec<String> {
+    let complaints = complaints.unwrap_or_else(|error| vec![error]);
     let shown: String = case.sql.chars().take(300).collect();
     let dress = case.dress.map(|dress| format!(" as {dress:?}")).unwrap_or_default();
     complaints.into_iter().map(|what| format!("[{}{dress}] {shown:?}\n    {what}", case.id)).collect()
@@ -93,6 +126,9 @@ async fn complaints(fixture: &Fixture, case: &Case) -> Result<Vec<String>, Strin
     if case.expect != Expect::Plan {
         let mirror = query(fixture, &fixture.mirror, case, &case.sql).await?;
         found.extend(judge::differs_from_mirror(&real, &mirror));
+    }
+    if case.dress.is_none() && case.path == corpus::QUERY {
+        found.extend(arrow(fixture, case, &real).await?);
     }
     if let Some((sql, names)) = elsewhere(&case.sql).filter(|_| real.status >= 400) {
         let absent = query(fixture, &fixture.real, case, &sql).await?;
@@ -131,11 +167,35 @@ async fn query(fixture: &Fixture, tenant: &Tenant, case: &Case, sql: &str) -> Re
     Ok(answer)
 }
 
+/// Asks for the same answer as an Arrow stream: as many rows, and no byte in any buffer that must not be there (R39).
+async fn arrow(fixture: &Fixture, case: &Case, json: &Answer) -> Result<Vec<String>, String> {
+    let old = fixture.real.old_snapshot.to_string();
+    let body = json!({"sql": case.sql.replace("{old_snapshot}", &old), "max_rows": ROWS_MAX});
+    let mut request = Request::new("POST", case.path, &fixture.real.probe, Some(&body));
+    request.headers.push(("accept".to_owned(), "application/vnd.apache.arrow.stream".to_owned()));
+    let answer = retried(fixture, &request).await?;
+    let mut found: Vec<String> =
+        leaks(&answer.raw, &case.sql).iter().map(|mark| format!("Arrow leaks `{mark}`")).collect();
+    found.extend(binary_leaks(&answer.body, &case.sql).iter().map(|number| format!("Arrow leaks the number {number}")));
+    if answer.status != json.status {
+        found.push(format!("JSON answers {}, Arrow {}", json.brief(), answer.brief()));
+    } else if answer.status == 200 {
+        let rows = json.json().pointer("/metadata/row_count").map(ToString::to_string);
+        if answer.header("polder-row-count").map(str::to_owned) != rows {
+            found.push(format!("JSON has {rows:?} rows, Arrow {:?}", answer.header("polder-row-count")));
+        }
+    }
+    Ok(found)
+}
+
 /// Asks as the attacker, again where the tenant has too many queries running.
 async fn ask(fixture: &Fixture, tenant: &Tenant, path: &str, body: &Value) -> Result<Answer, String> {
-    let request = Request::new("POST", path, &tenant.probe, Some(body));
+    retried(fixture, &Request::new("POST", path, &tenant.probe, Some(body))).await
+}
+
+async fn retried(fixture: &Fixture, request: &Request) -> Result<Answer, String> {
     for _ in 0..TRIES_MAX {
-        let answer = send(fixture.server.address, &request).await?;
+        let answer = send(fixture.server.address, request).await?;
         if answer.status != 429 {
             return Ok(answer);
         }
