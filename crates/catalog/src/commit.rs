@@ -165,8 +165,9 @@ impl Work {
         let warehouse = resolve::warehouse(&self.ctx, &self.warehouse).await?;
         let mut plans = Vec::with_capacity(self.commits.len());
         for commit in self.commits.iter() {
-            let exists = resolve::table_if_any(&self.ctx, &warehouse, &commit.ident).await?.is_some();
-            plans.push(if commit.creates() && !exists {
+            let makes =
+                commit.creates() && resolve::table_if_any(&self.ctx, &warehouse, &commit.ident).await?.is_none();
+            plans.push(if makes {
                 Plan::Make(create::prepare_staged(&self.ctx, &warehouse, commit).await?)
             } else {
                 Plan::Change(prepare::prepare(&self.ctx, &warehouse, commit).await?)

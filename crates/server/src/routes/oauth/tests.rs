@@ -5,6 +5,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use polder_store::Named;
 use polder_types::Micros;
 
 use super::*;
@@ -100,11 +101,8 @@ async fn a_remembered_token_ends_too() {
     headers.insert(header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse().unwrap());
     let now = Arrival::now();
     let later = Arrival { now: now.now.plus_seconds(3_601), ..now };
-    assert!(fixture.app.auth().authenticate(&headers, "x", &polder_store::Named::default(), &now).await.is_ok());
-    assert!(fixture.app.auth().authenticate(&headers, "x", &polder_store::Named::default(), &later).await.is_err());
-    assert!(
-        fixture.app.auth().authenticate(&headers, "x", &polder_store::Named::default(), &now).await.is_ok(),
-        "only time ends it"
-    );
+    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default(), &now).await.is_ok());
+    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default(), &later).await.is_err());
+    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default(), &now).await.is_ok(), "only time ends it");
     assert!(later.now > Micros(0));
 }
