@@ -216,7 +216,12 @@ async fn a_directory_of_the_host_is_brought_in_development_only() {
     let directory = tempfile::TempDir::new().unwrap();
     let root = format!("file://{}/mine", directory.path().canonicalize().unwrap().display());
     for (posture, status) in [(Posture::Dev, 201), (Posture::Private, 400), (Posture::Public, 400)] {
-        let server = TestServer::start_with(|config| config.posture = posture).await;
+        let server = TestServer::start_with(|config| {
+            config.posture = posture;
+            config.auth.issuer = Some("https://id.example".to_owned());
+            config.auth.audience = Some("polder".to_owned());
+        })
+        .await;
         let operator = server.operator();
         drop(operator.post(WAREHOUSES, &json!({"name": "managed"})).await.expect(201));
         let answer = operator.post(WAREHOUSES, &json!({"name": "mine", "root": root})).await.expect(status);
