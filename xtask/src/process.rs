@@ -14,8 +14,20 @@ pub(crate) fn command(program: impl AsRef<Path>, args: &[&str]) -> Command {
 }
 
 /// Returns cargo, as this process was started by it.
+///
+/// Without what cargo tells a program about its own package: build scripts of dependencies watch some of these
+/// variables, and half the tree would be built again after every plain `cargo` command.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    command(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), args)
+    let mut command = command(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), args);
+    for (name, _) in std::env::vars_os() {
+        let of_a_package = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_BIN_NAME"
+        });
+        if of_a_package {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs a command to its end; true when it succeeded.

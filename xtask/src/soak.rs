@@ -26,11 +26,15 @@ pub(crate) fn command(name: &str, args: &[String]) -> Result<bool, String> {
     run(command)
 }
 
-/// Runs the short forms with what was built below `folder`.
+/// Runs the short forms against the debug binary. Builds the harness in the workspace's own set of features: tests alone
+/// do not build a program that no integration test needs.
 ///
 /// # Errors
-/// A harness that is not there.
+/// Cargo or the harness cannot be started.
 pub(crate) fn short(folder: &Path) -> Result<Counts, String> {
+    if !run(cargo(&["build", "--workspace", "--bins"]))? {
+        return Ok(Counts::default().or_failed(false));
+    }
     let mut command = process(folder.join("polder-soak"), &["short"]);
     command.arg("--bin").arg(folder.join("polder"));
     let mut counts = Counts::default();
