@@ -16,13 +16,14 @@ use crate::{
 async fn silent_work_stops_at_the_deadline() {
     let many = (0..16).map(|i| format!("pub.emp t{i}")).collect::<Vec<_>>().join(", ");
     let series = |name: &str| format!("(SELECT x FROM unnest(range(15000)) s(x)) {name}");
+    let few = |name: &str| format!("(SELECT x FROM unnest(range(1500)) s(x)) {name}");
     let same = |name: &str| format!("(SELECT a.x * 0 AS k FROM {}, {}) {name}", series("a"), "unnest(range(20)) u(y)");
     for sql in [
         // Makes rows out of a few for as long as it is asked.
         format!("SELECT count(*) FROM {many}"),
         format!("SELECT id FROM pub.emp WHERE CASE WHEN salary = 1 THEN (SELECT count(*) FROM {many}) ELSE 0 END > 0"),
-        // No pair meets the condition.
-        format!("SELECT count(*) FROM {}, {}, {} WHERE a.x + b.x + c.x < 0", series("a"), series("b"), series("c")),
+        // No pair meets the condition. Few rows, so that the pairs which the join keeps stay below the memory's limit.
+        format!("SELECT count(*) FROM {}, {}, {} WHERE a.x + b.x + c.x < 0", few("a"), few("b"), few("c")),
         format!("SELECT count(*) FROM {} JOIN {} ON a.k = b.k AND a.k + b.k > 5", same("a"), same("b")),
         // Every pair does, and says nothing.
         format!("SELECT count(*) FROM {} WHERE EXISTS (SELECT 1 FROM {} WHERE b.k = a.k)", same("a"), same("b")),
