@@ -37,10 +37,10 @@ def polder_files(tmp_path_factory):
     assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{running.log_tail()}"
 
 
-@pytest.fixture(scope="session")
-def polder(polder_files):
-    """The usual server; a module that runs on several has a fixture of its own."""
-    return polder_files
+@pytest.fixture(scope="session", params=["files", "s3"])
+def polder(request):
+    """A warehouse in the local file system, and one in S3: what clients do holds for both."""
+    return request.getfixturevalue(f"polder_{request.param}")
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,15 @@ def connect(polder, who: str) -> duckdb.DuckDBPyConnection:
         f"CREATE SECRET polder (TYPE iceberg, CLIENT_ID {literal(client_id)}, CLIENT_SECRET {literal(secret)}, "
         f"OAUTH2_SERVER_URI {literal(polder.iceberg_uri + '/v1/oauth/tokens')}, OAUTH2_SCOPE 'catalog')"
     )
+    if keys := polder.client_keys:
+        # Keys of the client's own. Without delegation DuckDB takes nothing from the catalog's `config`, so it is told
+        # where the store is too.
+        endpoint = polder.store_endpoint.removeprefix("http://")
+        connection.execute(
+            f"CREATE SECRET store (TYPE s3, KEY_ID {literal(keys['s3.access-key-id'])}, "
+            f"SECRET {literal(keys['s3.secret-access-key'])}, ENDPOINT {literal(endpoint)}, REGION 'us-east-1', "
+            f"URL_STYLE 'path', USE_SSL false)"
+        )
     connection.execute(
         f"ATTACH {literal(polder.warehouse)} AS lake (TYPE iceberg, ENDPOINT {literal(polder.iceberg_uri)}, "
         f"SECRET polder, ACCESS_DELEGATION_MODE 'none')"

@@ -104,7 +104,7 @@ secret_access_key_env = "CONFORMANCE_S3_SECRET"
 buckets = ["polder-managed"]
 """
     polder.restart(config, address, CONFORMANCE_S3_SECRET=secret)
-    admin = polder.door("admin", "admin:warehouses admin:access")
+    admin = polder.door("admin", "admin:warehouses admin:access admin:policies")
     url = f"{polder.base_url}/api/v1/admin"
     made = admin.request("POST", f"{url}/warehouses", json={"name": WAREHOUSE, "default": True})
     assert made.status_code == 201 and made.json()["root"].startswith("s3://polder-managed/base/"), made.text
@@ -114,6 +114,7 @@ buckets = ["polder-managed"]
     assert granted.status_code == 201, granted.text
     key, secret = store.keys["client"]
     polder.warehouse = WAREHOUSE
+    polder.store_endpoint = store.endpoint
     polder.client_keys = {"s3.access-key-id": key, "s3.secret-access-key": secret}
     engineer = polder.catalog("engineer")
     engineer.create_namespace(polder.namespace)
@@ -121,3 +122,19 @@ buckets = ["polder-managed"]
         table = engineer.create_table((polder.namespace, name[-1]), schema=rows.schema)
         table.append(rows)
         assert table.location().startswith("s3://polder-managed/base/tenant=acme/workspace=cloud/"), table.location()
+    govern(admin, url, polder)
+
+
+def govern(admin, url: str, polder) -> None:
+    """Gives the copies the grant and the policies of the originals."""
+    grant = {"role": "analyst", "privileges": ["list", "read"], "on": {"warehouse": WAREHOUSE, "namespace": [polder.namespace]}}
+    granted = admin.request("POST", f"{url}/grants", json=grant)
+    assert granted.status_code == 201, granted.text
+    listed = admin.request("GET", f"{url}/policies").json()["policies"]
+    assert listed, "the demo has no policies"
+    for policy in listed:
+        spec = {key: value for key, value in policy.items() if key not in ("id", "kind", "created_at")}
+        spec["name"] += "-in-s3"
+        spec["table"]["warehouse"] = WAREHOUSE
+        made = admin.request("POST", f"{url}/policies", json=spec)
+        assert made.status_code == 201, made.text

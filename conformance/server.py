@@ -43,6 +43,7 @@ class Polder:
         self.iceberg_uri = self.ready["iceberg_uri"].rstrip("/")
         self.warehouse = self.ready["warehouse"]
         self.client_keys: dict[str, str] = {}
+        self.store_endpoint: str | None = None
         self.namespace = self.ready["namespace"]
         self.restricted_table = self.ready["restricted_table"].rsplit(".", 1)[-1]
 

@@ -20,13 +20,6 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, DayTransform, IdentityTransform
 from pyiceberg.types import LongType, NestedField, StringType
 
-
-@pytest.fixture(scope="session", params=["files", "s3"])
-def polder(request):
-    """Everything here holds for a warehouse in the local file system and for one in S3."""
-    return request.getfixturevalue("polder_files" if request.param == "files" else "polder_s3")
-
-
 TPCH_KEYS = {
     "region": ["r_regionkey"],
     "nation": ["n_nationkey"],
