@@ -18,9 +18,7 @@ const REQUIREMENTS: &str = "conformance/requirements.txt";
 pub(crate) fn command(args: &[String]) -> Result<bool, String> {
     let binary = match std::env::var_os("POLDER_BIN") {
         Some(path) => PathBuf::from(path),
-        None if run(cargo(&["build", "--workspace", "--bins"]))? => {
-            repo::target_dir().join("debug/polder")
-        }
+        None if run(cargo(&["build", "--workspace", "--bins"]))? => repo::target_dir().join("debug/polder"),
         None => return Ok(false),
     };
     let counts = suite(&binary, args)?;
