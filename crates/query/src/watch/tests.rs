@@ -16,7 +16,7 @@ use crate::{
 async fn silent_work_stops_at_the_deadline() {
     let many = (0..16).map(|i| format!("pub.emp t{i}")).collect::<Vec<_>>().join(", ");
     let series = |name: &str| format!("(SELECT x FROM unnest(range(15000)) s(x)) {name}");
-    let few = |name: &str| format!("(SELECT x FROM unnest(range(1500)) s(x)) {name}");
+    let few = |name: &str| format!("(SELECT x FROM unnest(range(700)) s(x)) {name}");
     let same = |name: &str| format!("(SELECT a.x * 0 AS k FROM {}, {}) {name}", series("a"), "unnest(range(20)) u(y)");
     for sql in [
         // Makes rows out of a few for as long as it is asked.
