@@ -33,9 +33,12 @@ impl File {
     }
 }
 
-/// Returns the root of the repository: the folder above this crate.
+/// Returns the root of the repository: the folder above this crate. Asked of cargo as it runs this program: checkouts may
+/// share a build directory, and a program that was built in another one would look there.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    let built_in = || env!("CARGO_MANIFEST_DIR").into();
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built_in));
+    package.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// Returns where cargo puts what it builds.
