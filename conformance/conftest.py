@@ -4,7 +4,9 @@ import signal
 import uuid
 
 import pytest
-from s3 import Weed, move_to_s3, program
+import postgres
+import s3
+from cloud import move_to_cloud
 from server import Polder, binary
 
 TEST_SECONDS_MAX = 180
@@ -37,23 +39,25 @@ def polder_files(tmp_path_factory):
     assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{running.log_tail()}"
 
 
-@pytest.fixture(scope="session", params=["files", "s3"])
+@pytest.fixture(scope="session", params=["files", "cloud"])
 def polder(request):
-    """A warehouse in the local file system, and one in S3: what clients do holds for both."""
+    """SQLite and the local file system, and PostgreSQL and S3: what clients do holds for both."""
     return request.getfixturevalue(f"polder_{request.param}")
 
 
 @pytest.fixture(scope="session")
-def polder_s3(tmp_path_factory):
-    """A demo whose default warehouse is in S3, with the tables of the demo copied there; skipped without a store."""
-    weed = program()
+def polder_cloud(tmp_path_factory):
+    """A deployment on PostgreSQL with its warehouses in S3, with the people, tables and policies of the demo."""
+    weed, programs = s3.program(), postgres.programs()
     if weed is None:
         pytest.skip("SKIPPED S3: the environment holds no `weed`")
-    folder = tmp_path_factory.mktemp("polder-s3")
-    with Weed(weed, folder / "weed") as store:
-        running = Polder(folder / "data", folder / "stderr.log")
+    if programs is None:
+        pytest.skip("SKIPPED PostgreSQL: its server is not installed (Debian's package `postgresql`)")
+    folder = tmp_path_factory.mktemp("polder-cloud")
+    with s3.Weed(weed, folder / "weed") as store, postgres.Cluster(programs) as database:
+        running = Polder(folder / "demo", folder / "stderr.log")
         try:
-            move_to_s3(running, store, folder)
+            move_to_cloud(running, store, database)
             yield running
             assert running.running(), f"polder died during the tests\n{running.log_tail()}"
         finally:

@@ -1,5 +1,4 @@
-"""An S3 store on loopback for the suite, and a demo moved into it. The store has static keys; so has PyIceberg, which is
-given its own: the server hands out none."""
+"""An S3 store on loopback for the suite. It has static keys: one for the server, one for the clients."""
 
 import json
 import secrets
@@ -15,7 +14,6 @@ from pathlib import Path
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
 REGION = "us-east-1"
-WAREHOUSE = "cloud"
 PARTS = ["master", "volume", "filer", "s3"]
 
 
@@ -79,62 +77,3 @@ class Weed:
         # It waits ten seconds before it ends in peace; nothing here is kept.
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(STOP_SECONDS_MAX)
-
-
-def move_to_s3(polder, store: Weed, folder: Path) -> None:
-    """Serves the demo's data with an S3 store beside it: managed warehouses go there from now on. Copies the demo's tables
-    into one that is the new default."""
-    tables = polder.catalog("engineer")
-    copies = {name: tables.load_table(name).scan().to_arrow() for name in tables.list_tables(polder.namespace)}
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    key, secret = store.keys["server"]
-    config = f"""
-environment = "dev"
-api_public = false
-listen = "{address}"
-data_dir = "{folder / 'data'}"
-managed_base = "s3://polder-managed/base"
-
-[[storage.s3]]
-endpoint = "{store.endpoint}"
-region = "{REGION}"
-path_style = true
-access_key_id = "{key}"
-secret_access_key_env = "CONFORMANCE_S3_SECRET"
-buckets = ["polder-managed"]
-"""
-    polder.restart(config, address, CONFORMANCE_S3_SECRET=secret)
-    admin = polder.door("admin", "admin:warehouses admin:access admin:policies")
-    url = f"{polder.base_url}/api/v1/admin"
-    made = admin.request("POST", f"{url}/warehouses", json={"name": WAREHOUSE, "default": True})
-    assert made.status_code == 201 and made.json()["root"].startswith("s3://polder-managed/base/"), made.text
-    privileges = ["list", "read", "write", "create", "drop", "read_unrestricted"]
-    grant = {"role": "engineer", "privileges": privileges, "on": {"warehouse": WAREHOUSE}}
-    granted = admin.request("POST", f"{url}/grants", json=grant)
-    assert granted.status_code == 201, granted.text
-    key, secret = store.keys["client"]
-    polder.warehouse = WAREHOUSE
-    polder.store_endpoint = store.endpoint
-    polder.client_keys = {"s3.access-key-id": key, "s3.secret-access-key": secret}
-    engineer = polder.catalog("engineer")
-    engineer.create_namespace(polder.namespace)
-    for name, rows in copies.items():
-        table = engineer.create_table((polder.namespace, name[-1]), schema=rows.schema)
-        table.append(rows)
-        assert table.location().startswith("s3://polder-managed/base/tenant=acme/workspace=cloud/"), table.location()
-    govern(admin, url, polder)
-
-
-def govern(admin, url: str, polder) -> None:
-    """Gives the copies the grant and the policies of the originals."""
-    grant = {"role": "analyst", "privileges": ["list", "read"], "on": {"warehouse": WAREHOUSE, "namespace": [polder.namespace]}}
-    granted = admin.request("POST", f"{url}/grants", json=grant)
-    assert granted.status_code == 201, granted.text
-    listed = admin.request("GET", f"{url}/policies").json()["policies"]
-    assert listed, "the demo has no policies"
-    for policy in listed:
-        spec = {key: value for key, value in policy.items() if key not in ("id", "kind", "created_at")}
-        spec["name"] += "-in-s3"
-        spec["table"]["warehouse"] = WAREHOUSE
-        made = admin.request("POST", f"{url}/policies", json=spec)
-        assert made.status_code == 201, made.text

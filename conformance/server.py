@@ -54,11 +54,17 @@ class Polder:
                 cwd=self._cwd, env=os.environ | environment,
             )  # fmt: skip
 
-    def restart(self, config: str, address: str, **environment: str) -> None:
-        """Stops the server, and serves its data with a configuration of its own."""
+    def move(self, config: str, address: str, **environment: str) -> str:
+        """Stops the server, founds another deployment with a configuration of its own and serves that one; returns the
+        credential of its operator."""
         code = self.stop()
         assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{self.log_tail()}"
         (self._cwd / "polder.toml").write_text(config)
+        founded = subprocess.run(
+            [str(binary()), "init", "--config", "polder.toml"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            cwd=self._cwd, env=os.environ | environment, timeout=START_SECONDS_MAX,
+        )  # fmt: skip
+        assert founded.returncode == 0, founded.stderr
         self._start(["serve", "--config", "polder.toml"], **environment)
         self.base_url = f"http://{address}"
         self.iceberg_uri = f"{self.base_url}/iceberg"
@@ -67,7 +73,7 @@ class Polder:
             assert self.running() and time.monotonic() < deadline, f"polder does not serve\n{self.log_tail()}"
             try:
                 socket.create_connection(tuple(address.split(":")), timeout=1).close()
-                return
+                return founded.stdout.strip()
             except OSError:
                 time.sleep(0.05)
 

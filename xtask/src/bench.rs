@@ -11,11 +11,8 @@ const PAGE: &str = "docs/performance.md";
 /// # Errors
 /// Cargo cannot be started.
 pub(crate) fn command(args: &[String]) -> Result<bool, String> {
-    for package in ["polder-server", "polder-bench"] {
-        // One after the other, so that the binary is built as it is shipped, with no feature that the bench brings.
-        if !run(cargo(&["build", "--release", "--package", package]))? {
-            return Ok(false);
-        }
+    if !run(cargo(&repo::build_bins(true)))? {
+        return Ok(false);
     }
     let built = repo::target_dir().join("release");
     let polder = built.join("polder").display().to_string();

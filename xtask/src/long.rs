@@ -12,30 +12,30 @@ const FUZZ_SECONDS_MAX: &str = "86400";
 /// # Errors
 /// Cargo cannot be started, an unknown argument, no test that matches.
 pub(crate) fn attacks(args: &[String]) -> Result<bool, String> {
-    let (profile, mut build) = match args {
-        [] => ("debug", vec![]),
-        [flag] if flag == "--release" => ("release", vec!["--release"]),
+    let release = match args {
+        [] => false,
+        [flag] if flag == "--release" => true,
         _ => return Err("usage: cargo xtask attacks [--release]".to_owned()),
     };
-    build.splice(0..0, ["build", "--package", "polder-server", "--bin", "polder"]);
-    if !run(cargo(&build))? {
+    if !run(cargo(&repo::build_bins(release)))? {
         return Ok(false);
     }
-    let binary = repo::target_dir().join(profile).join("polder");
-    let mut test = cargo(&["test", "--package", "polder-server", "--test", "it", "attacks", "--", "--nocapture"]);
+    let binary = repo::target_dir().join(if release { "release" } else { "debug" }).join("polder");
+    let mut test = cargo(&["test", "--workspace", "--test", "it", "attacks::", "--", "--nocapture"]);
     test.env("POLDER_BIN", &binary);
     println!("attacks: against `{}`", binary.display());
     tests(test)
 }
 
-/// Runs the two-world fuzz for a number of queries, from a seed if one is given; true when the worlds agreed.
+/// Runs the two-world fuzz, optimised or not, for a number of queries, from a seed if one is given; true when the worlds agreed.
 ///
 /// # Errors
 /// Cargo cannot be started, an unknown argument, no test that matches.
 pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
-    let usage = || "usage: cargo xtask fuzz --queries N [--seed S]".to_owned();
+    let usage = || "usage: cargo xtask fuzz [--release] --queries N [--seed S]".to_owned();
+    let release = args.first().is_some_and(|flag| flag == "--release");
     let (mut queries, mut seed) = (None, None);
-    for pair in args.chunks(2) {
+    for pair in args.get(usize::from(release)..).unwrap_or_default().chunks(2) {
         let [flag, value] = pair else { return Err(usage()) };
         value.parse::<u64>().map_err(|_| usage())?;
         match flag.as_str() {
@@ -45,7 +45,12 @@ pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
         }
     }
     let queries = queries.ok_or_else(usage)?;
-    let mut test = cargo(&["test", "--package", "polder-query", "--test", "it", "two_worlds", "--", "--nocapture"]);
+    let mut arguments = vec!["test", "--workspace", "--test", "it"];
+    if release {
+        arguments.push("--release");
+    }
+    arguments.extend(["two_worlds::two_worlds", "--", "--nocapture"]);
+    let mut test = cargo(&arguments);
     test.env("POLDER_FUZZ_QUERIES", queries).env("POLDER_FUZZ_SECONDS", FUZZ_SECONDS_MAX);
     if let Some(seed) = seed {
         test.env("POLDER_FUZZ_SEED", seed);

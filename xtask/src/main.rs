@@ -30,7 +30,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   licences                    checks licences, bans and sources of all dependencies against deny.toml
   conformance [ARGS]          runs the conformance suite alone against the built binary; ARGS go to pytest
   attacks [--release]         runs the SQL attack corpus against the debug or release binary
-  fuzz --queries N [--seed S] runs the two-world fuzz for long
+  fuzz [--release] --queries N [--seed S]
+                              runs the two-world fuzz for long
   kills|history|faults|hangups [--release] [ARGS]
                               proof under faults against the debug or release binary; see docs/runbooks/faults.md
   bench [--quick] [--row NAME]... [--print]

@@ -49,6 +49,16 @@ pub(crate) fn target_dir() -> PathBuf {
     }
 }
 
+/// Returns cargo's arguments to build every program, always with one set of features: of fewer packages, cargo makes
+/// other dependencies.
+pub(crate) fn build_bins(release: bool) -> Vec<&'static str> {
+    let mut arguments = vec!["build", "--workspace", "--bins"];
+    if release {
+        arguments.push("--release");
+    }
+    arguments
+}
+
 /// Reads every text file of the repository, sorted by path. Files that are not UTF-8 are left out.
 ///
 /// # Errors

@@ -15,9 +15,8 @@ use crate::summary::{Counts, cargo_line};
 pub(crate) fn command(name: &str, args: &[String]) -> Result<bool, String> {
     let release = args.first().is_some_and(|flag| flag == "--release");
     let args = args.get(usize::from(release)..).unwrap_or_default();
-    let (profile, flags) = if release { ("release", &["--release"][..]) } else { ("debug", &[][..]) };
-    let packages = ["build", "--package", "polder-server", "--package", "polder-soak", "--bins"];
-    if !run(cargo(&[&packages, flags].concat()))? {
+    let profile = if release { "release" } else { "debug" };
+    if !run(cargo(&repo::build_bins(release)))? {
         return Ok(false);
     }
     let folder = repo::target_dir().join(profile);
@@ -26,13 +25,13 @@ pub(crate) fn command(name: &str, args: &[String]) -> Result<bool, String> {
     run(command)
 }
 
-/// Runs the short forms against the debug binary. Builds the harness in the workspace's own set of features: tests alone
-/// do not build a program that no integration test needs.
+/// Runs the short forms against the debug binary. Builds the harness: tests alone do not build a program that no
+/// integration test needs.
 ///
 /// # Errors
 /// Cargo or the harness cannot be started.
 pub(crate) fn short(folder: &Path) -> Result<Counts, String> {
-    if !run(cargo(&["build", "--workspace", "--bins"]))? {
+    if !run(cargo(&repo::build_bins(false)))? {
         return Ok(Counts::default().or_failed(false));
     }
     let mut command = process(folder.join("polder-soak"), &["short"]);

@@ -10,19 +10,24 @@ use crate::{conformance, repo, soak, tidy, trace};
 /// Tools that cannot be started, files that cannot be read.
 pub(crate) fn command() -> Result<bool, String> {
     let mut total = Counts::default();
-    let mut arguments = vec!["test", "--workspace", "--all-targets", "--no-fail-fast"];
+    let mut skipped = Vec::new();
     if !has_postgres() {
         println!("SKIPPED the tests over PostgreSQL: its server is not installed (Debian's package `postgresql`)");
-        arguments.extend(["--", "--skip", "postgres::"]);
+        skipped.push("postgres::");
+    }
+    let weed = conformance::object_store();
+    if let Err(why) = &weed {
+        println!("SKIPPED the tests of S3: {why}");
+        skipped.push("s3::");
+    }
+    let mut arguments = vec!["test", "--workspace", "--all-targets", "--no-fail-fast", "--"];
+    for module in skipped {
+        arguments.extend(["--skip", module]);
         total.add(Counts { skipped: 1, ..Counts::default() });
     }
     let mut tests = cargo(&arguments);
-    match conformance::object_store() {
-        Ok(weed) => drop(tests.env("WEED_BIN", weed)),
-        Err(why) => {
-            println!("SKIPPED the tests of S3: {why}");
-            total.add(Counts { skipped: 1, ..Counts::default() });
-        }
+    if let Ok(weed) = weed {
+        tests.env("WEED_BIN", weed);
     }
     total.add(counted(tests)?);
     // The policy kernel proves with documentation tests that nobody else can make a permit.

@@ -1,4 +1,4 @@
-//! Which test names which requirement. Owns the two lists below `docs/`: `requirements.txt`, the IDs that exist, and
+//! Which test names which requirement. Owns the two lists below `docs/`: `requirements.txt`, what is required, and
 //! `requirements-open.txt`, the IDs that no test names yet, which only shrinks.
 //!
 //! An ID counts where a reader would look for it: in comments of Rust tests (`tests.rs`, anything below a `tests` folder),
@@ -19,7 +19,7 @@ const LIST: &str = "docs/requirements.txt";
 const OPEN: &str = "docs/requirements-open.txt";
 /// Where the requirements are written down, when the checkout has them beside it.
 const SOURCES: &[&str] = &["../shared/requirements.md", "../shared/threats.md"];
-const LIST_HEADER: &str = "# Every requirement ID, one a line. Made by `cargo xtask trace --update`.\n";
+const LIST_HEADER: &str = "# Every requirement, one a line. Made by `cargo xtask trace --update`.\n";
 const OPEN_HEADER: &str = "# Requirements that no test names yet. The list only shrinks: `cargo xtask trace --update` takes out what has a test now.\n";
 
 /// Prints each requirement with its tests and everything wrong with the lists; true when nothing is.
@@ -70,21 +70,23 @@ struct Known {
 
 /// Reads the IDs from where they are written down, else from the list; the two must agree when both are there.
 fn known_ids(files: &[File], update: bool) -> Result<Known, String> {
-    let checked_in = files.iter().find(|f| f.path == LIST).map(|f| listed(&f.text));
+    let checked_in = files.iter().find(|f| f.path == LIST).map(|f| f.text.as_str());
     let sources: Vec<String> =
         SOURCES.iter().filter_map(|path| fs::read_to_string(repo::root().join(path)).ok()).collect();
     if sources.len() < SOURCES.len() {
-        let ids = checked_in.ok_or_else(|| format!("neither {} nor {LIST} is there", SOURCES.join(", ")))?;
-        return Ok(Known { ids, problems: Vec::new() });
+        let list = checked_in.ok_or_else(|| format!("neither {} nor {LIST} is there", SOURCES.join(", ")))?;
+        return Ok(Known { ids: listed(list), problems: Vec::new() });
     }
-    let ids: BTreeSet<Id> = sources.iter().flat_map(|text| defined(text)).collect();
+    let texts: BTreeMap<Id, String> = sources.iter().flat_map(|text| defined(text)).collect();
+    let lines: Vec<String> = texts.iter().map(|(id, text)| format!("{id} {text}")).collect();
+    let list = list_file(LIST_HEADER, &lines);
     let mut problems = Vec::new();
     if update {
-        write_list(LIST, LIST_HEADER, &ids)?;
-    } else if checked_in.as_ref() != Some(&ids) {
+        write_file(LIST, &list)?;
+    } else if checked_in != Some(list.as_str()) {
         problems.push(format!("{LIST} is out of step with {}: run `cargo xtask trace --update`", SOURCES.join(", ")));
     }
-    Ok(Known { ids, problems })
+    Ok(Known { ids: texts.into_keys().collect(), problems })
 }
 
 #[derive(Debug, Default)]
@@ -173,18 +175,22 @@ fn write_open(
     let base = if before.is_some() { open.unwrap_or_default() } else { known.clone() };
     let open: BTreeSet<Id> =
         base.into_iter().filter(|id| known.contains(id) && !places.by_id.contains_key(id)).collect();
-    write_list(OPEN, OPEN_HEADER, &open)?;
+    let lines: Vec<String> = open.iter().map(ToString::to_string).collect();
+    write_file(OPEN, &list_file(OPEN_HEADER, &lines))?;
     Ok(open)
 }
 
-fn write_list(path: &str, header: &str, ids: &BTreeSet<Id>) -> Result<(), String> {
-    let body: String = ids.iter().map(|id| format!("{id}\n")).collect();
-    fs::write(repo::root().join(path), format!("{header}{body}")).map_err(|e| format!("cannot write `{path}`: {e}"))
+fn list_file(header: &str, lines: &[String]) -> String {
+    format!("{header}{}\n", lines.join("\n"))
+}
+
+fn write_file(path: &str, text: &str) -> Result<(), String> {
+    fs::write(repo::root().join(path), text).map_err(|e| format!("cannot write `{path}`: {e}"))
 }
 
 /// Returns the IDs of a list file: the first word of each line that is no comment.
 fn listed(text: &str) -> BTreeSet<Id> {
-    text.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next()?.parse().ok()).collect()
+    text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
 }
 
 /// Returns the committed text of a file, if there is a commit that holds it.

@@ -119,8 +119,8 @@ async fn authorize_all(ctx: &OpCtx, warehouse: &WarehouseName, commits: &[TableC
     let mut tables = Vec::with_capacity(commits.len());
     for commit in commits {
         match resolve::table_if_any(ctx, &warehouse, &commit.ident).await? {
-            Some(row) => tables.push(prepare::permit(ctx, &row.table, &warehouse)?.resource().id),
-            None if commit.creates() => drop(create::permit(ctx, &warehouse, &commit.ident.namespace).await?),
+            Some(row) => tables.push(prepare::permit_commit(ctx, &warehouse, &row.table)?.resource().id),
+            None if commit.creates() => drop(create::permit_create(ctx, &warehouse, &commit.ident.namespace).await?),
             None => return Err(resolve::no_such_table(ctx, &warehouse, &commit.ident)),
         }
     }

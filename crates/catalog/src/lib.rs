@@ -28,6 +28,7 @@ pub mod tables;
 #[cfg(test)]
 mod testing;
 mod view;
+pub mod warehouses;
 mod writer;
 
 pub use bucket::{OpenObject, TableObjects};

@@ -10,7 +10,7 @@ use axum::response::Response;
 use futures::FutureExt;
 use http::{HeaderValue, Method};
 use polder_catalog::OpCtx;
-use polder_policy::AuditClass;
+use polder_policy::{Action, AuditClass};
 use polder_store::{Actor, CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Result, Scope, Subject};
 use tokio::time::Instant;
@@ -56,16 +56,29 @@ pub struct Op {
 }
 
 impl Op {
-    const fn new(name: &'static str, scope: Option<Scope>, audit: AuditClass, style: Style) -> Self {
-        Self { name, scope, audit, style, body_bytes_max: BODY_BYTES_MAX, deadline: DEADLINE }
+    /// An operation that asks for no credential.
+    const fn open(name: &'static str, style: Style) -> Self {
+        Self {
+            name,
+            scope: None,
+            audit: AuditClass::Counted,
+            style,
+            body_bytes_max: BODY_BYTES_MAX,
+            deadline: DEADLINE,
+        }
     }
 
-    const fn iceberg(name: &'static str, audit: AuditClass) -> Self {
-        Self::new(name, Some(Scope::Catalog), audit, Style::Iceberg)
+    /// An operation that carries out an action: scope and record are the action's own.
+    const fn acting<A: Action>(name: &'static str, style: Style) -> Self {
+        Self { scope: Some(A::SCOPE), audit: A::AUDIT, ..Self::open(name, style) }
     }
 
-    const fn gateway(name: &'static str, scope: Scope, audit: AuditClass) -> Self {
-        Self::new(name, Some(scope), audit, Style::Gateway)
+    const fn iceberg<A: Action>(name: &'static str) -> Self {
+        Self::acting::<A>(name, Style::Iceberg)
+    }
+
+    const fn gateway<A: Action>(name: &'static str) -> Self {
+        Self::acting::<A>(name, Style::Gateway)
     }
 
     const fn body(self, bytes_max: usize) -> Self {

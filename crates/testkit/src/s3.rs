@@ -41,23 +41,17 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// The store of this test process; `None`, and a line that says so, where its program is not at hand.
+    /// The store of this test process.
     ///
     /// # Panics
-    /// If it does not start, or is missing in CI.
+    /// If its program is missing or does not start.
     #[allow(clippy::disallowed_methods, reason = "a test's own environment")]
-    pub fn shared() -> Option<&'static Self> {
-        static SHARED: OnceLock<Option<S3>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| match std::env::var_os("WEED_BIN").map(PathBuf::from) {
-            Some(program) => Some(Self::start(&program)),
-            None => {
-                assert!(std::env::var_os("CI").is_none(), "WEED_BIN is needed in CI: run `cargo xtask test`");
-                // Not captured by the test harness.
-                drop(writeln!(std::io::stderr(), "SKIPPED S3: WEED_BIN does not name the `weed` program"));
-                None
-            }
-        });
-        shared.as_ref()
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<S3> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let program = std::env::var_os("WEED_BIN").map(PathBuf::from);
+            Self::start(&program.expect("`cargo xtask test` names the `weed` program in WEED_BIN, or skips `s3::`"))
+        })
     }
 
     fn start(program: &std::path::Path) -> Self {

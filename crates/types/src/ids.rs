@@ -228,3 +228,6 @@ ulid_id!(
     /// One audit record.
     EventId
 );
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Requirement IDs as text: what one looks like, which a table defines, which a comment names. Knows nothing of files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// What may stand between the two ends of a range.
@@ -53,7 +54,7 @@ impl FromStr for Id {
 }
 
 /// Returns every ID that stands in `text`, with its byte range.
-fn scan(text: &str) -> Vec<(Id, std::ops::Range<usize>)> {
+fn scan(text: &str) -> Vec<(Id, Range<usize>)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
     for (at, _) in text.char_indices().filter(|(_, c)| matches!(c, 'A' | 'S' | 'R' | 'F')) {
@@ -79,20 +80,23 @@ fn before_is_range(text: &str, at: usize) -> bool {
     before.strip_suffix('-').is_some_and(|t| t.ends_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Returns the IDs that a table of requirements defines: the first cell of a row, and `ID:` inside a row.
-pub(super) fn defined(text: &str) -> BTreeSet<Id> {
-    let mut ids = BTreeSet::new();
+/// Returns what a table of requirements defines: the first cell of a row with the rest of it, and `ID: text` inside a row.
+pub(super) fn defined(text: &str) -> BTreeMap<Id, String> {
+    let mut texts = BTreeMap::new();
     for row in text.lines().filter(|line| line.starts_with('|')) {
-        let first = row.trim_start_matches('|').split('|').next().unwrap_or_default().trim();
-        ids.extend(first.parse::<Id>());
-        ids.extend(
-            scan(row)
-                .into_iter()
-                .filter(|(_, range)| row.get(range.end..).is_some_and(|t| t.starts_with(':')))
-                .map(|(id, _)| id),
-        );
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        if let Some((Ok(id), rest)) = cells.split_first().map(|(first, rest)| (first.parse::<Id>(), rest)) {
+            texts.insert(id, rest.join(" | "));
+        }
+        let inside: Vec<(Id, Range<usize>)> =
+            scan(row).into_iter().filter(|(_, at)| row.get(at.end..).is_some_and(|t| t.starts_with(':'))).collect();
+        let ends = inside.iter().skip(1).map(|(_, at)| at.start).chain([row.len()]);
+        for ((id, at), end) in inside.iter().zip(ends) {
+            let words = row.get(at.end + 1..end).unwrap_or_default();
+            texts.insert(*id, words.trim_matches(|c: char| c.is_whitespace() || "|;*".contains(c)).to_owned());
+        }
     }
-    ids
+    texts
 }
 
 /// Returns the IDs that a text names, each with its line (from 1); a range names every known ID between its ends.

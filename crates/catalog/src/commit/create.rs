@@ -41,7 +41,7 @@ pub async fn create(
     mut request: CreateTableRequest,
 ) -> Result<LoadedTable> {
     let row = resolve::warehouse(ctx, warehouse).await?;
-    let permit = permit(ctx, &row, namespace).await?; // SECURITY: nothing below may run without it
+    let permit = permit_create(ctx, &row, namespace).await?; // SECURITY: nothing below may run without it
     let ident = TableIdent::new(namespace.clone(), request.name.clone())?;
     if let Some(wanted) = &mut request.properties {
         properties::govern(wanted, ctx.principal())?;
@@ -71,7 +71,7 @@ pub async fn create(
 }
 
 /// Decides on creating a table in a namespace.
-pub(super) async fn permit(
+pub(super) async fn permit_create(
     ctx: &OpCtx,
     warehouse: &WarehouseRow,
     namespace: &Namespace,
@@ -130,7 +130,7 @@ fn with_identity(updates: &[Update], warehouse: &WarehouseRow) -> Result<Vec<Upd
 
 /// Decides on a new table and checks its name and its place.
 async fn prepare_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, doc: TableDoc) -> Result<Birth> {
-    let permit = permit(ctx, warehouse, &ident.namespace).await?; // SECURITY: nothing below may run without it
+    let permit = permit_create(ctx, warehouse, &ident.namespace).await?; // SECURITY: nothing below may run without it
     refuse_taken(ctx, warehouse, ident).await?;
     let location = doc.location()?;
     // SECURITY: before anything is written there (R1, R10).

@@ -59,14 +59,14 @@ impl NewFile {
 }
 
 /// Decides on committing to a table.
-pub(super) fn permit(ctx: &OpCtx, table: &TableRef, warehouse: &WarehouseRow) -> Result<Permit<actions::CommitTable>> {
+pub(super) fn permit_commit(ctx: &OpCtx, warehouse: &WarehouseRow, table: &TableRef) -> Result<Permit<actions::CommitTable>> {
     resolve::permit(ctx, warehouse, actions::CommitTable, table)
 }
 
 /// Makes the change of one table from its current row.
 pub(super) async fn prepare(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &TableCommit) -> Result<Change> {
     let row = resolve::table(ctx, warehouse, &commit.ident).await?;
-    let permit = permit(ctx, &row.table, warehouse)?; // SECURITY: nothing below may run without it
+    let permit = permit_commit(ctx, warehouse, &row.table)?; // SECURITY: nothing below may run without it
     let base = ctx.catalog().metadata().current(&permit, &row).await?;
     metadata::check(Some(base.doc()), &commit.requirements)?;
     if commit.updates.is_empty() {

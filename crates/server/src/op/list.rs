@@ -1,7 +1,6 @@
 //! Every operation, one line each. Names are those of the Iceberg specification where it has one.
 
-use polder_policy::AuditClass::{Atomic, Counted, Strict};
-use polder_types::Scope;
+use polder_policy::actions::*;
 
 use super::Op;
 use crate::render::Style;
@@ -20,56 +19,56 @@ macro_rules! ops {
 }
 
 ops! {
-    GET_TOKEN = Op::new("get_token", None, Counted, Style::OAuth).body(FORM_BYTES_MAX);
-    LIVEZ = Op::new("livez", None, Counted, Style::Gateway).body(0);
-    SHOW_METRICS = Op::new("show_metrics", None, Counted, Style::Gateway).body(0);
-    READYZ = Op::new("readyz", None, Counted, Style::Gateway).body(0);
+    GET_TOKEN = Op::open("get_token", Style::OAuth).body(FORM_BYTES_MAX);
+    LIVEZ = Op::open("livez", Style::Gateway).body(0);
+    SHOW_METRICS = Op::open("show_metrics", Style::Gateway).body(0);
+    READYZ = Op::open("readyz", Style::Gateway).body(0);
 
-    GET_CONFIG = Op::iceberg("get_config", Counted);
-    LIST_NAMESPACES = Op::iceberg("list_namespaces", Counted);
-    CREATE_NAMESPACE = Op::iceberg("create_namespace", Atomic);
-    LOAD_NAMESPACE_METADATA = Op::iceberg("load_namespace_metadata", Counted);
-    NAMESPACE_EXISTS = Op::iceberg("namespace_exists", Counted);
-    DROP_NAMESPACE = Op::iceberg("drop_namespace", Atomic);
-    UPDATE_PROPERTIES = Op::iceberg("update_properties", Atomic);
-    LIST_TABLES = Op::iceberg("list_tables", Counted);
-    CREATE_TABLE = Op::iceberg("create_table", Atomic).body(METADATA_BYTES_MAX).seconds(60);
-    LOAD_TABLE = Op::iceberg("load_table", Counted);
-    TABLE_EXISTS = Op::iceberg("table_exists", Counted);
-    UPDATE_TABLE = Op::iceberg("update_table", Atomic).body(METADATA_BYTES_MAX).seconds(60);
-    DROP_TABLE = Op::iceberg("drop_table", Atomic);
-    COMMIT_TRANSACTION = Op::iceberg("commit_transaction", Atomic).body(METADATA_BYTES_MAX).seconds(60);
-    RENAME_TABLE = Op::iceberg("rename_table", Atomic);
+    GET_CONFIG = Op::iceberg::<GetConfig>("get_config");
+    LIST_NAMESPACES = Op::iceberg::<ListRootNamespaces>("list_namespaces");
+    CREATE_NAMESPACE = Op::iceberg::<CreateRootNamespace>("create_namespace");
+    LOAD_NAMESPACE_METADATA = Op::iceberg::<LoadNamespace>("load_namespace_metadata");
+    NAMESPACE_EXISTS = Op::iceberg::<LoadNamespace>("namespace_exists");
+    DROP_NAMESPACE = Op::iceberg::<DropNamespace>("drop_namespace");
+    UPDATE_PROPERTIES = Op::iceberg::<UpdateNamespace>("update_properties");
+    LIST_TABLES = Op::iceberg::<ListTables>("list_tables");
+    CREATE_TABLE = Op::iceberg::<CreateTable>("create_table").body(METADATA_BYTES_MAX).seconds(60);
+    LOAD_TABLE = Op::iceberg::<LoadTable>("load_table");
+    TABLE_EXISTS = Op::iceberg::<TableExists>("table_exists");
+    UPDATE_TABLE = Op::iceberg::<CommitTable>("update_table").body(METADATA_BYTES_MAX).seconds(60);
+    DROP_TABLE = Op::iceberg::<DropTable>("drop_table");
+    COMMIT_TRANSACTION = Op::iceberg::<CommitTable>("commit_transaction").body(METADATA_BYTES_MAX).seconds(60);
+    RENAME_TABLE = Op::iceberg::<RenameTable>("rename_table");
 
-    QUERY = Op::gateway("query", Scope::Query, Strict).body(QUERY_BYTES_MAX).seconds(60);
-    EXPLAIN = Op::gateway("explain", Scope::Query, Strict).body(QUERY_BYTES_MAX).seconds(60);
+    QUERY = Op::gateway::<Query>("query").body(QUERY_BYTES_MAX).seconds(60);
+    EXPLAIN = Op::gateway::<Query>("explain").body(QUERY_BYTES_MAX).seconds(60);
 
-    CREATE_TENANT = Op::gateway("create_tenant", Scope::AdminTenants, Atomic);
-    LIST_TENANTS = Op::gateway("list_tenants", Scope::AdminTenants, Counted);
-    CREATE_WAREHOUSE = Op::gateway("create_warehouse", Scope::AdminWarehouses, Atomic);
-    LIST_WAREHOUSES = Op::gateway("list_warehouses", Scope::AdminWarehouses, Counted);
-    SHOW_WAREHOUSE = Op::gateway("show_warehouse", Scope::AdminWarehouses, Counted);
-    DELETE_WAREHOUSE = Op::gateway("delete_warehouse", Scope::AdminWarehouses, Atomic);
-    CREATE_PRINCIPAL = Op::gateway("create_principal", Scope::AdminAccess, Atomic);
-    LIST_PRINCIPALS = Op::gateway("list_principals", Scope::AdminAccess, Counted);
-    SHOW_PRINCIPAL = Op::gateway("show_principal", Scope::AdminAccess, Counted);
-    UPDATE_PRINCIPAL = Op::gateway("update_principal", Scope::AdminAccess, Atomic);
-    DELETE_PRINCIPAL = Op::gateway("delete_principal", Scope::AdminAccess, Atomic);
-    CREATE_KEY = Op::gateway("create_key", Scope::AdminAccess, Atomic);
-    LIST_KEYS = Op::gateway("list_keys", Scope::AdminAccess, Counted);
-    REVOKE_KEY = Op::gateway("revoke_key", Scope::AdminAccess, Atomic);
-    CREATE_ROLE = Op::gateway("create_role", Scope::AdminAccess, Atomic);
-    LIST_ROLES = Op::gateway("list_roles", Scope::AdminAccess, Counted);
-    DELETE_ROLE = Op::gateway("delete_role", Scope::AdminAccess, Atomic);
-    ASSIGN_ROLE = Op::gateway("assign_role", Scope::AdminAccess, Atomic);
-    UNASSIGN_ROLE = Op::gateway("unassign_role", Scope::AdminAccess, Atomic);
-    CREATE_GRANT = Op::gateway("create_grant", Scope::AdminAccess, Atomic);
-    LIST_GRANTS = Op::gateway("list_grants", Scope::AdminAccess, Counted);
-    DELETE_GRANT = Op::gateway("delete_grant", Scope::AdminAccess, Atomic);
-    CREATE_POLICY = Op::gateway("create_policy", Scope::AdminPolicies, Atomic);
-    LIST_POLICIES = Op::gateway("list_policies", Scope::AdminPolicies, Counted);
-    SHOW_POLICY = Op::gateway("show_policy", Scope::AdminPolicies, Counted);
-    DELETE_POLICY = Op::gateway("delete_policy", Scope::AdminPolicies, Atomic);
-    RELEASE_TABLE = Op::gateway("release_table", Scope::AdminPolicies, Atomic);
-    LIST_AUDIT = Op::gateway("list_audit", Scope::AdminAudit, Counted);
+    CREATE_TENANT = Op::gateway::<ManageTenants>("create_tenant");
+    LIST_TENANTS = Op::gateway::<ListTenants>("list_tenants");
+    CREATE_WAREHOUSE = Op::gateway::<ManageWarehouses>("create_warehouse");
+    LIST_WAREHOUSES = Op::gateway::<ListWarehouses>("list_warehouses");
+    SHOW_WAREHOUSE = Op::gateway::<ListWarehouses>("show_warehouse");
+    DELETE_WAREHOUSE = Op::gateway::<ManageWarehouses>("delete_warehouse");
+    CREATE_PRINCIPAL = Op::gateway::<ManageAccess>("create_principal");
+    LIST_PRINCIPALS = Op::gateway::<ListAccess>("list_principals");
+    SHOW_PRINCIPAL = Op::gateway::<ListAccess>("show_principal");
+    UPDATE_PRINCIPAL = Op::gateway::<ManageAccess>("update_principal");
+    DELETE_PRINCIPAL = Op::gateway::<ManageAccess>("delete_principal");
+    CREATE_KEY = Op::gateway::<ManageKeys>("create_key");
+    LIST_KEYS = Op::gateway::<ListAccess>("list_keys");
+    REVOKE_KEY = Op::gateway::<ManageKeys>("revoke_key");
+    CREATE_ROLE = Op::gateway::<ManageAccess>("create_role");
+    LIST_ROLES = Op::gateway::<ListAccess>("list_roles");
+    DELETE_ROLE = Op::gateway::<ManageAccess>("delete_role");
+    ASSIGN_ROLE = Op::gateway::<ManageAccess>("assign_role");
+    UNASSIGN_ROLE = Op::gateway::<ManageAccess>("unassign_role");
+    CREATE_GRANT = Op::gateway::<ManageAccess>("create_grant");
+    LIST_GRANTS = Op::gateway::<ListAccess>("list_grants");
+    DELETE_GRANT = Op::gateway::<ManageAccess>("delete_grant");
+    CREATE_POLICY = Op::gateway::<ManagePolicies>("create_policy");
+    LIST_POLICIES = Op::gateway::<ListPolicies>("list_policies");
+    SHOW_POLICY = Op::gateway::<ListPolicies>("show_policy");
+    DELETE_POLICY = Op::gateway::<ManagePolicies>("delete_policy");
+    RELEASE_TABLE = Op::gateway::<ReleaseTable>("release_table");
+    LIST_AUDIT = Op::gateway::<ReadAudit>("list_audit");
 }

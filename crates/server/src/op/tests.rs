@@ -7,6 +7,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use polder_policy::actions;
 
 use super::*;
 use crate::{
@@ -16,9 +17,9 @@ use crate::{
 };
 
 const GET: Method = Method::GET;
-static OPEN: Op = Op::iceberg("open", AuditClass::Counted);
-static SHORT: Op = Op { deadline: Duration::from_millis(20), ..Op::iceberg("short", AuditClass::Counted) };
-static NARROW: Op = Op::gateway("narrow", Scope::AdminTenants, AuditClass::Counted);
+static OPEN: Op = Op::iceberg::<actions::LoadTable>("open");
+static SHORT: Op = Op { deadline: Duration::from_millis(20), ..Op::iceberg::<actions::LoadTable>("short") };
+static NARROW: Op = Op::gateway::<actions::ListTenants>("narrow");
 static REACHED: AtomicUsize = AtomicUsize::new(0);
 
 async fn reached(_: OpCtx, _: Call) -> Result<Response> {

@@ -28,6 +28,32 @@ async fn nouns_are_made_listed_and_taken_away() {
     }
 }
 
+/// one grammar for tenants and warehouses at every door: what does not have it is refused, never folded. Entities are
+/// UUIDv7, events ULID.
+#[tokio::test]
+async fn ids_have_one_grammar_at_every_door() {
+    let world = World::make().await;
+    let operator = world.server.operator();
+    for bad in ["ACME", "Acme", "ac", "-acme", "acme-", "ac_me", "acme ", "acmé", &"a".repeat(64)] {
+        drop(operator.post("/api/v1/admin/tenants", &json!({"id": bad, "admin": "admin"})).await.expect(400));
+        drop(world.admin.post("/api/v1/admin/warehouses", &json!({"name": bad})).await.expect(400));
+    }
+    drop(world.engineer.get("/iceberg/v1/config?warehouse=lake").await.expect(200));
+    for absent in ["LAKE", "Lake", "lake%20"] {
+        drop(world.engineer.get(&format!("/iceberg/v1/config?warehouse={absent}")).await.expect(404));
+        drop(world.engineer.get(&format!("/iceberg/v1/{absent}/namespaces")).await.expect(404));
+    }
+    let listed = world.admin.get("/api/v1/admin/principals").await.expect(200).json();
+    for row in listed["principals"].as_array().unwrap() {
+        assert_eq!(row["id"].as_str().unwrap().as_bytes()[14], b'7', "no UUIDv7: {row}");
+    }
+    for record in world.audit().await {
+        let id = record["id"].as_str().unwrap();
+        let crockford = |b: u8| b.is_ascii_digit() || (b.is_ascii_uppercase() && !b"ILOU".contains(&b));
+        assert!(id.len() == 26 && id.bytes().all(crockford), "no ULID: {record}");
+    }
+}
+
 /// Lists are pages: each row once, in the order of the tokens.
 #[tokio::test]
 async fn lists_are_pages() {

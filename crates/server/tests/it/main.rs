@@ -15,7 +15,7 @@ mod postgres;
 mod posture;
 mod program;
 mod routes;
-mod storage;
+mod s3;
 mod tls;
 mod traces;
 mod user_tokens;

@@ -47,6 +47,6 @@ fn parts_of_other_words_are_not_ids() {
 #[test]
 fn a_table_defines_first_cells_and_ids_with_a_colon_but_not_mentions() {
     let table = "| ID | Requirement |\n|---|---|\n| A-103 | One. A-104: two, see A-020. |\n| R1 | class (A-001) |\nA-900: prose\n";
-    let ids: Vec<String> = defined(table).into_iter().map(|id| id.to_string()).collect();
+    let ids: Vec<String> = defined(table).keys().map(ToString::to_string).collect();
     assert_eq!(ids, ["A-103", "A-104", "R1"]);
 }

@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use axum::response::Response;
 use http::StatusCode;
-use polder_catalog::{OpCtx, idempotency::KEY_LIFETIME_SECONDS};
-use polder_policy::actions;
-use polder_types::{Error, Result, Subject, WarehouseName};
+use polder_catalog::{
+    OpCtx,
+    idempotency::KEY_LIFETIME_SECONDS,
+    warehouses::{self, WarehouseConfig},
+};
+use polder_types::{Result, WarehouseName};
 use serde::{Deserialize, Serialize};
 
-use super::{default_warehouse, named_warehouse};
+use super::named_warehouse;
 use crate::{call::Call, render, router};
 
 /// What the router serves, in the specification's words.
@@ -42,20 +45,12 @@ struct Overrides {
 
 /// Says which prefix a warehouse has. The warehouse is the one named, or the tenant's default or only one.
 pub(crate) async fn get_config(ctx: OpCtx, call: Call) -> Result<Response> {
-    let row = match call.query::<Query>()?.warehouse.filter(|name| !name.is_empty()) {
-        None => default_warehouse(&ctx).await?,
-        Some(name) => {
-            let name = named_warehouse(&name)?;
-            let row = ctx.catalog().store().resolve_warehouse(ctx.tenant(), &name).await?;
-            let row = row.ok_or_else(|| Error::not_found(Subject::Warehouse, name.as_str()))?;
-            ctx.authorize(actions::GetConfig, &row.warehouse)?;
-            row
-        }
-    };
-    let defaults = ctx.catalog().client_config(&row.root);
+    let named = call.query::<Query>()?.warehouse.filter(|name| !name.is_empty());
+    let named = named.as_deref().map(named_warehouse).transpose()?;
+    let WarehouseConfig { name, defaults } = warehouses::config(&ctx, named.as_ref()).await?;
     let config = CatalogConfig {
         defaults: &defaults,
-        overrides: Overrides { prefix: row.warehouse.name.clone() },
+        overrides: Overrides { prefix: name },
         endpoints: &ENDPOINTS,
         idempotency_key_lifetime: &LIFETIME,
     };

@@ -10,6 +10,7 @@ pub(super) const BLOCKED: &str = include_str!("corpus/blocked.toml");
 pub(super) const MASKS: &str = include_str!("corpus/masks.toml");
 pub(super) const SHAPES: &str = include_str!("corpus/shapes.toml");
 pub(super) const FILTERS: &str = include_str!("corpus/filters.toml");
+pub(super) const CLASSES: &str = include_str!("corpus/classes.toml");
 pub(super) const BOUNDS: &str = include_str!("corpus/bounds.toml");
 
 /// What must come of an attack. Whatever it is, the answer is the same over other secrets, holds none of them and

@@ -1,4 +1,5 @@
-//! Warehouses in S3: through the doors, against a real store. Skipped, and said so, where there is none.
+//! Warehouses in S3: through the doors, against a real store. `cargo xtask test` names its program in `WEED_BIN`, and
+//! skips this module, and says so, where it cannot be had.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -42,7 +43,7 @@ async fn load(world: &World) -> Value {
 /// store is, nobody learns a key.
 #[tokio::test]
 async fn a_table_in_s3_lives_its_whole_life() {
-    let Some(s3) = S3::shared() else { return };
+    let s3 = S3::shared();
     let (world, _) = world(s3, s3.endpoint()).await;
     let shown = world.admin.get(&format!("{WAREHOUSES}/lake")).await.expect(200).json();
     let root = shown["root"].as_str().unwrap().to_owned();
@@ -81,7 +82,7 @@ async fn a_table_in_s3_lives_its_whole_life() {
 /// for nobody and nothing else; every refusal reads alike.
 #[tokio::test]
 async fn a_tenant_brings_only_what_the_operator_allows() {
-    let Some(s3) = S3::shared() else { return };
+    let s3 = S3::shared();
     let (world, brought) = world(s3, s3.endpoint()).await;
     let managed = brought.replace("brought", "managed");
     let bring =
@@ -131,7 +132,7 @@ async fn a_tenant_brings_only_what_the_operator_allows() {
 /// A-004, R7, R9, R10: a table lives below a root of its own warehouse, and its files below the table.
 #[tokio::test]
 async fn a_table_stays_in_its_warehouse() {
-    let Some(s3) = S3::shared() else { return };
+    let s3 = S3::shared();
     let (world, brought) = world(s3, s3.endpoint()).await;
     let root = format!("s3://{brought}/acme/t1");
     let more = format!("s3://{brought}/acme/more");
@@ -173,7 +174,7 @@ async fn a_table_stays_in_its_warehouse() {
 /// or none, is a commit; one that was not done is 503 with `Retry-After`, and leaves the table as it was.
 #[tokio::test]
 async fn faults_of_the_store_are_answered_by_what_happened() {
-    let Some(s3) = S3::shared() else { return };
+    let s3 = S3::shared();
     let proxy = FaultProxy::before(s3.endpoint());
     let (world, brought) = world(s3, &proxy.endpoint()).await;
     drop(set(&world, "step", "0").await.expect(200));
