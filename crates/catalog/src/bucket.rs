@@ -9,6 +9,7 @@ use object_store::{
     BackoffConfig, ClientOptions, Error as StoreError, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode,
     RetryConfig,
     aws::{AmazonS3Builder, S3ConditionalPut},
+    client::HttpError,
     path::Path,
 };
 use polder_types::{Error, Location, Result};
@@ -116,7 +117,7 @@ impl Bucket {
             Ok(_) | Err(_) => false,
         };
         if let Err(error) = self.0.store.delete(&key).await {
-            tracing::warn!(bucket = self.0.name, error = %error, "the probe of a bucket stays behind");
+            tracing::warn!(bucket = self.0.name, error = cause(&error), "the probe of a bucket stays behind");
         }
         if !honoured {
             tracing::warn!(
@@ -230,7 +231,7 @@ impl TableObjects {
             return Err(Error::internal("an object's name is not plain"));
         }
         let names: Vec<&str> = self.root.segments().iter().chain(below).map(String::as_str).collect();
-        Path::parse(names.join("/")).map_err(Error::internal)
+        parse(&names.join("/"))
     }
 }
 
@@ -282,13 +283,53 @@ impl OpenObject {
 
 /// The key of a location, as it is written there: nothing in it is encoded or decoded.
 fn key(place: &Location) -> Result<Path> {
-    Path::parse(place.segments().join("/")).map_err(Error::internal)
+    parse(&place.segments().join("/"))
+}
+
+fn parse(key: &str) -> Result<Path> {
+    // The error would repeat the key.
+    Path::parse(key).map_err(|_| Error::internal("the name of an object is not one of a key"))
+}
+
+/// What may be said of a store's error, in the log too: its kind, and the status or the kind of failure of HTTP.
+// SECURITY: the error itself holds keys, in which partition values stand, URLs, and whatever the store said: it repeats
+// keys and the id of our access key. None of that may be logged.
+fn cause(error: &StoreError) -> String {
+    let kind = match error {
+        StoreError::NotFound { .. } => "not found",
+        StoreError::AlreadyExists { .. } => "already exists",
+        StoreError::Precondition { .. } => "precondition failed",
+        StoreError::NotModified { .. } => "not modified",
+        StoreError::PermissionDenied { .. } => "permission denied",
+        StoreError::Unauthenticated { .. } => "unauthenticated",
+        StoreError::NotSupported { .. } | StoreError::NotImplemented { .. } => "not supported",
+        StoreError::InvalidPath { .. } => "invalid key",
+        StoreError::JoinError { .. } => "a task died",
+        _ => "failed",
+    };
+    let chain = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    match chain.into_iter().find_map(http) {
+        Some(more) => format!("object store: {kind}, {more}"),
+        None => format!("object store: {kind}"),
+    }
+}
+
+/// The status of an answer, or why there was none. `object_store` shows the status in the text of a private type only.
+fn http(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<HttpError>() {
+        return Some(format!("HTTP {:?}", error.kind()));
+    }
+    let text = error.to_string();
+    let status = text.strip_prefix("Server returned non-2xx status code: ")?.get(..3)?;
+    status.bytes().all(|byte| byte.is_ascii_digit()).then(|| format!("HTTP {status}"))
 }
 
 fn unreadable(error: StoreError) -> Error {
     match error {
-        StoreError::NotFound { .. } => Error::internal(error),
-        error => Error::unavailable("storage_unavailable", "a file cannot be read now; try again").with_source(error),
+        StoreError::NotFound { .. } => Error::internal(cause(&error)),
+        error => {
+            Error::unavailable("storage_unavailable", "a file cannot be read now; try again").with_source(cause(&error))
+        }
     }
 }
 
@@ -298,7 +339,7 @@ fn too_large() -> Error {
 
 fn unwritable(error: StoreError) -> Error {
     Error::unavailable("storage_unavailable", "the warehouse's storage cannot be written now; nothing was changed")
-        .with_source(error)
+        .with_source(cause(&error))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use polder_store::TableRow;
 use polder_types::{Error, Location, Result, WarehouseId};
 
 use crate::{
+    heavy::Heavy,
     io::FileIo,
     metadata::{DOCUMENT_BYTES_MAX, TableDoc},
     places,
@@ -28,6 +29,11 @@ impl StoredDoc {
     /// Pairs a document with its serialised form.
     pub(crate) fn new(bytes: Bytes, doc: TableDoc) -> Arc<Self> {
         Arc::new(Self { bytes, doc: Arc::new(doc), refs: OnceLock::new() })
+    }
+
+    /// How many bytes it takes where it is stored.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The document.
@@ -66,16 +72,17 @@ struct Key {
 pub(crate) struct MetadataCache {
     docs: Cache<Key, Arc<StoredDoc>>,
     files: FileIo,
+    heavy: Heavy,
 }
 
 impl MetadataCache {
     /// Makes an empty cache of at most `bytes_max`.
-    pub(crate) fn new(bytes_max: u64, files: FileIo) -> Self {
+    pub(crate) fn new(bytes_max: u64, files: FileIo, heavy: Heavy) -> Self {
         let docs = Cache::builder()
             .max_capacity(bytes_max)
             .weigher(|_: &Key, stored: &Arc<StoredDoc>| stored.weight())
             .build();
-        Self { docs, files }
+        Self { docs, files, heavy }
     }
 
     /// Returns the current document of a table; the file is read at most once while it is cached. The permit is the
@@ -108,7 +115,8 @@ impl MetadataCache {
             return Err(Error::unsupported("unsupported_metadata_file", "compressed metadata files are not supported"));
         }
         let bytes = self.files.read(root, &file, DOCUMENT_BYTES_MAX as u64).await?;
-        let doc = TableDoc::parse(&bytes).map_err(|error| {
+        let text = bytes.clone();
+        let doc = self.heavy.run(bytes.len(), move || TableDoc::parse(&text)).await.map_err(|error| {
             Error::internal(format!("the metadata of relation {} is damaged: {error:?}", table.table.id))
         })?;
         Ok(StoredDoc::new(bytes, doc))

@@ -6,7 +6,7 @@ use polder_store::Store;
 use polder_types::{Error, Location, Result};
 use tokio_util::task::TaskTracker;
 
-use crate::{cache::MetadataCache, faults::Faults, io::FileIo, locks::CommitLocks, storage::Storage};
+use crate::{cache::MetadataCache, faults::Faults, heavy::Heavy, io::FileIo, locks::CommitLocks, storage::Storage};
 
 /// How much memory the metadata cache may take, unless said otherwise.
 pub const METADATA_CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
@@ -45,6 +45,7 @@ struct Inner {
     tenants_bring_directories: bool,
     metadata: MetadataCache,
     files: FileIo,
+    heavy: Heavy,
     locks: CommitLocks,
     tasks: TaskTracker,
     faults: Faults,
@@ -56,12 +57,14 @@ impl Catalog {
     pub fn new(store: Store, options: CatalogOptions) -> Self {
         let (tasks, faults) = (TaskTracker::new(), Faults::default());
         let files = FileIo::new(tasks.clone(), faults.clone(), options.storage);
+        let heavy = Heavy::new(tasks.clone());
         Self(Arc::new(Inner {
             store,
             managed_base: options.managed_base,
             tenants_bring_directories: options.tenants_bring_directories,
-            metadata: MetadataCache::new(options.metadata_cache_bytes, files.clone()),
+            metadata: MetadataCache::new(options.metadata_cache_bytes, files.clone(), heavy.clone()),
             files,
+            heavy,
             locks: CommitLocks::new(),
             tasks,
             faults,
@@ -96,6 +99,10 @@ impl Catalog {
 
     pub(crate) fn files(&self) -> &FileIo {
         &self.0.files
+    }
+
+    pub(crate) fn heavy(&self) -> &Heavy {
+        &self.0.heavy
     }
 
     pub(crate) fn locks(&self) -> &CommitLocks {

@@ -29,6 +29,8 @@ use publish::{Plan, Published};
 
 /// Most tables of one commit.
 pub const TABLES_PER_COMMIT_MAX: usize = 100;
+/// Most bytes of metadata of all tables of one commit: it holds every document until its transaction is over.
+const BASE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How often a commit starts again after losing its compare-and-swap, or after the policy changed.
 const RETRIES_MAX: u32 = 4;
 /// The longest pause before the first retry; doubled for each further one.
@@ -43,6 +45,8 @@ pub struct TableCommit {
     pub requirements: Vec<Requirement>,
     /// What to change, in order.
     pub updates: Vec<Update>,
+    /// How many bytes all that was written in.
+    bytes: usize,
 }
 
 impl TableCommit {
@@ -59,7 +63,9 @@ impl TableCommit {
             return Err(Error::invalid("identifier_mismatch", "the path and the body name different tables")
                 .about(Subject::Table));
         }
+        let raws = request.requirements.iter().chain(&request.updates);
         Ok(Self {
+            bytes: raws.map(|raw| raw.get().len()).sum(),
             ident,
             requirements: Requirement::parse_all(&request.requirements)?,
             updates: Update::parse_all(&request.updates)?,
@@ -87,7 +93,8 @@ impl TableCommit {
 /// Commits to one or many tables, all or nothing, and returns them as they are then, in the given order.
 ///
 /// # Errors
-/// `Conflict` if a requirement does not hold or others were faster; `Invalid`, `Forbidden`, `NotFound`;
+/// `Conflict` if a requirement does not hold or others were faster; `Invalid`, `Forbidden`, `NotFound`; `TooLarge` for
+/// more metadata than one commit may hold;
 /// `Unavailable` if nothing happened; `CommitStateUnknown` if nobody knows; `Deadline` if it goes on.
 pub async fn commit(ctx: &OpCtx, warehouse: &WarehouseName, mut commits: Vec<TableCommit>) -> Result<Vec<LoadedTable>> {
     check_shape(&commits)?;
@@ -98,7 +105,8 @@ pub async fn commit(ctx: &OpCtx, warehouse: &WarehouseName, mut commits: Vec<Tab
             properties::govern(set, ctx.principal())?;
         }
     }
-    let work = Work { ctx: ctx.clone(), warehouse: warehouse.clone(), commits: commits.into() };
+    let commits = commits.into_iter().map(Arc::new).collect();
+    let work = Work { ctx: ctx.clone(), warehouse: warehouse.clone(), commits, base_bytes_max: BASE_BYTES_MAX };
     ctx.catalog().run_to_end(ctx.deadline(), work.run(tables)).await
 }
 
@@ -131,7 +139,8 @@ async fn authorize_all(ctx: &OpCtx, warehouse: &WarehouseName, commits: &[TableC
 struct Work {
     ctx: OpCtx,
     warehouse: WarehouseName,
-    commits: Arc<[TableCommit]>,
+    commits: Vec<Arc<TableCommit>>,
+    base_bytes_max: usize,
 }
 
 impl Work {
@@ -161,19 +170,25 @@ impl Work {
     }
 
     /// Goes through the protocol once.
-    async fn attempt(&self) -> Result<Published> {
+    async fn attempt(&mut self) -> Result<Published> {
         let warehouse = resolve::warehouse(&self.ctx, &self.warehouse).await?;
+        let mut rows = Vec::with_capacity(self.commits.len());
+        for commit in &self.commits {
+            rows.push(resolve::table_if_any(&self.ctx, &warehouse, &commit.ident).await?);
+        }
+        // SECURITY: the request may have waited long for its body or its turn. Whatever is told of a document from here
+        // on, the text of a conflict too, is told under a policy at least as new as the row that names it (R18).
+        self.ctx = self.ctx.newest().await?;
+        let (ctx, mut room) = (&self.ctx, self.base_bytes_max);
         let mut plans = Vec::with_capacity(self.commits.len());
-        for commit in self.commits.iter() {
-            let makes =
-                commit.creates() && resolve::table_if_any(&self.ctx, &warehouse, &commit.ident).await?.is_none();
-            plans.push(if makes {
-                Plan::Make(create::prepare_staged(&self.ctx, &warehouse, commit).await?)
-            } else {
-                Plan::Change(prepare::prepare(&self.ctx, &warehouse, commit).await?)
+        for (commit, row) in self.commits.iter().zip(rows) {
+            plans.push(match row {
+                Some(row) => Plan::Change(prepare::prepare(ctx, &warehouse, row, commit, &mut room).await?),
+                None if commit.creates() => Plan::Make(create::prepare_staged(ctx, &warehouse, commit).await?),
+                None => return Err(resolve::no_such_table(ctx, &warehouse, &commit.ident)),
             });
         }
-        publish::publish(&self.ctx, plans).await
+        publish::publish(ctx, plans).await
     }
 }
 

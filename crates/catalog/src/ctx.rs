@@ -181,6 +181,11 @@ impl OpCtx {
         decision.map_err(|denial| polder_policy::denied(&denial))
     }
 
+    /// Counts an action that was allowed and changed nothing, so that the store has no record of it.
+    pub(crate) fn count_allowed<A: Action>(&self, resource: &A::Resource) {
+        self.count(A::NAME, <A::Resource as Resource>::SUBJECT, resource.display(), None);
+    }
+
     pub(crate) fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
         self.catalog().store().count(CountedEvent {
             tenant: Some(self.tenant().clone()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use polder_policy::{Action, DenialReason, Permit, actions};
 pub use polder_store::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
 use polder_store::{TableRow, WarehouseRow};
-use polder_types::{Error, RelationId, Result, Subject, WarehouseName};
+use polder_types::{Error, ErrorKind, RelationId, Result, Subject, WarehouseName};
 
 use crate::{OpCtx, SnapshotsMode, catalog::state_unknown, resolve, tables::LoadedTable};
 
@@ -40,11 +40,18 @@ pub async fn authorize_in(ctx: &OpCtx, warehouse: &WarehouseName) -> Result<()> 
     ctx.authorize(actions::GetConfig, &row.warehouse).map(drop)
 }
 
-/// The answer of an `updateTable` that was done: the document that it wrote.
+/// What a client hears of a commit that landed where it may not, or cannot, be told more: Java's deletes its manifests
+/// on 400, 401, 403 and 404, and the table names them.
+#[must_use]
+pub fn landed(why_not_told: Error) -> Error {
+    state_unknown(why_not_told)
+}
+
+/// The answer of an `updateTable` that was done: the document that it wrote. The commit *did* land: no error of this
+/// may be told but through [`landed`].
 ///
 /// # Errors
-/// `CommitStateUnknown` if the caller may not commit to the table any more, or it is gone. The commit *did* land: a
-/// client that were told 403 or 404 would delete files that the table names.
+/// `NotFound` if the table is gone; `NotFound` or `Forbidden` if the caller may not commit to it any more.
 pub async fn committed_again(
     ctx: &OpCtx,
     warehouse: &WarehouseName,
@@ -52,18 +59,18 @@ pub async fn committed_again(
     metadata_location: String,
 ) -> Result<LoadedTable> {
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
-    let row = table_of(ctx, &warehouse, relation).await.map_err(state_unknown)?;
+    let row = table_of(ctx, &warehouse, relation).await?;
     let ctx = &ctx.newest().await?;
     // SECURITY: decided again, where the table stands now: a restriction that came meanwhile holds (R29, A-077).
-    let permit = resolve::permit(ctx, &warehouse, actions::CommitTable, &row.table).map_err(state_unknown)?;
+    let permit = resolve::permit(ctx, &warehouse, actions::CommitTable, &row.table)?;
     document(ctx, &permit, &row, metadata_location).await
 }
 
-/// The answer of a `createTable` that was done: the document that it wrote, which says what the caller asked for.
+/// The answer of a request that made a table: the document that it wrote, which says what the caller asked for.
 ///
 /// # Errors
-/// `NotFound` if the table is gone; `Forbidden` if the caller may not create tables there, or the table is restricted
-/// for it by now.
+/// `NotFound` if the table is gone, or the caller may not know it any more; `Forbidden` if the caller may not create
+/// tables there, or the table is restricted for it by now.
 pub async fn created_again(
     ctx: &OpCtx,
     warehouse: &WarehouseName,
@@ -73,15 +80,17 @@ pub async fn created_again(
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = table_of(ctx, &warehouse, relation).await?;
     let ctx = &ctx.newest().await?;
-    let permit = resolve::permit(ctx, &warehouse, actions::CreateTable, &row.table.namespace)?;
-    let load = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::LoadTable, &row.table);
-    let closed = |reason| match reason {
-        DenialReason::Restricted => true,
-        DenialReason::Invisible => row.table.quarantined,
-        _ => false, // whoever may only create was answered the first time, and is answered again
+    // A 404 about the place where the table stands by now would name that place.
+    let unnamed = |error: Error| match error.kind() {
+        ErrorKind::NotFound => gone(ctx, &warehouse, relation),
+        _ => error,
     };
-    if load.is_err_and(|denial| closed(denial.reason)) {
-        resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?; // refuses, and puts it on record
+    let permit = ctx.authorize(actions::CreateTable, &row.table.namespace).map_err(unnamed)?;
+    let load = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::LoadTable, &row.table);
+    // Whoever may only create was answered the first time, and is answered again. SECURITY: nobody else without
+    // `LoadTable`: not whom a restriction holds for, not to whom the table does not exist by now (R22, R29, A-077).
+    if load.is_err_and(|denial| denial.reason != DenialReason::Privilege) {
+        ctx.authorize(actions::LoadTable, &row.table).map_err(unnamed)?; // refuses, and puts it on record
     }
     document(ctx, &permit, &row, metadata_location).await
 }
@@ -89,7 +98,11 @@ pub async fn created_again(
 /// Finds a table wherever it stands now.
 async fn table_of(ctx: &OpCtx, warehouse: &WarehouseRow, relation: RelationId) -> Result<Arc<TableRow>> {
     let row = ctx.catalog().store().resolve_relation(&warehouse.warehouse, relation).await?;
-    row.ok_or_else(|| resolve::hidden(ctx, warehouse, Error::not_found(Subject::Table, &relation.to_string())))
+    row.ok_or_else(|| gone(ctx, warehouse, relation))
+}
+
+fn gone(ctx: &OpCtx, warehouse: &WarehouseRow, relation: RelationId) -> Error {
+    resolve::hidden(ctx, warehouse, Error::not_found(Subject::Table, &relation.to_string()))
 }
 
 async fn document<A: Action>(

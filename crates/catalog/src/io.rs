@@ -101,6 +101,16 @@ impl FileIo {
         self.run(move |writer| writer.real(&place)).await
     }
 
+    /// Refuses a place that a symbolic link was put in the way of; see [`LocalWriter::check_place`]. Object stores have
+    /// none.
+    pub(crate) async fn check_place(&self, root: &Location, place: &Location) -> Result<()> {
+        if !is_local(place) {
+            return Ok(());
+        }
+        let (root, place) = (root.clone(), place.clone());
+        self.run(move |writer| writer.check_place(&root, &place)).await
+    }
+
     /// Removes a file; see [`LocalWriter::delete`] and [`Bucket::delete`].
     pub(crate) async fn delete(&self, root: &Location, place: &Location) -> Result<()> {
         if !is_local(place) {

@@ -12,6 +12,7 @@ mod columns;
 mod commit;
 mod ctx;
 mod faults;
+mod heavy;
 pub mod idempotency;
 mod ids;
 mod information;

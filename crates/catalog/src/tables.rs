@@ -8,7 +8,7 @@ use polder_store::{Page, PageRequest, TableEntry, TableRow};
 use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
 use uuid::Uuid;
 
-use crate::{OpCtx, TableObjects, cache::StoredDoc, columns, metadata::TableDoc, resolve, view::etag};
+use crate::{OpCtx, TableObjects, cache::StoredDoc, columns, metadata::TableDoc, places, resolve, view::etag};
 pub use crate::{
     commit::{commit, create},
     view::{EntityTag, SnapshotsMode},
@@ -160,7 +160,7 @@ pub async fn rename(ctx: &OpCtx, warehouse: &WarehouseName, from: &TableIdent, t
 ///
 /// # Errors
 /// `NotFound`, always of the table, if anything on its path does not exist or the caller may not know;
-/// `Forbidden` if the caller may not read it.
+/// `Forbidden` if the caller may not read it; `Invalid` if its directory is a symbolic link.
 pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &TableIdent) -> Result<QueryTable> {
     ctx.require_scope(Scope::Query, actions::QueryTable::NAME, Subject::Table, &ident.to_string())?;
     let absent = || Error::not_found(Subject::Table, &ident.to_string());
@@ -174,6 +174,10 @@ pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &T
     let ctx = &ctx.newest().await?;
     let permit = ctx.authorize(actions::QueryTable, &row.table)?; // SECURITY: nothing below may run without it
     let stored = ctx.catalog().metadata().current(&permit, &row).await?;
+    // SECURITY: a document from the cache was read when the directory was still there. Whoever reads the data takes the
+    // real place of the table's directory for its bound, so it must be no link to somewhere else.
+    let root = places::check_table_location(&row.warehouse, &row.location)?;
+    ctx.catalog().files().check_place(root, &row.location).await?;
     let objects = ctx.catalog().files().objects(&row.location)?;
     Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()), objects })
 }

@@ -4,12 +4,22 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use polder_types::{Error, Location, Result};
 
 use crate::faults::{Faults, Step};
+
+/// `O_NONBLOCK` of `open`: a pipe is opened at once, whether or not anybody writes to it.
+const NON_BLOCKING: i32 = if cfg!(target_os = "linux") { 0o4_000 } else { 0x4 };
+/// `O_NOFOLLOW` of `open`: a symbolic link is an error.
+const NO_FOLLOW: i32 = match (cfg!(target_os = "linux"), cfg!(any(target_arch = "aarch64", target_arch = "arm"))) {
+    (true, true) => 0o100_000,
+    (true, false) => 0o400_000,
+    _ => 0x100,
+};
 
 /// Writes and reads files below a warehouse's roots.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +118,14 @@ impl LocalWriter {
         Location::parse(&format!("file://{text}"))
     }
 
+    /// Refuses a place to which a symbolic link below the root leads.
+    ///
+    /// # Errors
+    /// `Invalid` then; `Unavailable` if the root cannot be looked at.
+    pub(crate) fn check_place(&self, root: &Location, place: &Location) -> Result<()> {
+        stays_within(root, place, &local_path(place)?)
+    }
+
     fn make_parents(&self, root: &Location, place: &Location, directory: &Path) -> Result<Vec<PathBuf>> {
         stays_within(root, place, directory)?;
         let missing = missing_directories(directory);
@@ -174,7 +192,9 @@ fn missing_directories(path: &Path) -> Vec<PathBuf> {
 }
 
 fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    // SECURITY: whoever writes the warehouse's files may have put anything there: a link since it was looked at, or a
+    // pipe, on which a plain `open` would wait for ever.
+    let file = OpenOptions::new().read(true).custom_flags(NON_BLOCKING | NO_FOLLOW).open(path)?;
     let facts = file.metadata()?;
     if !facts.is_file() || facts.len() > bytes_max {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a plain file of at most the allowed size"));

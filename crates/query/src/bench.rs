@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use datafusion::arrow::{
-    array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray},
+    array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Fields, Schema, SchemaRef},
 };
 use futures::{StreamExt, stream::BoxStream};
@@ -60,7 +60,19 @@ impl Prepared for MemoryScan {
     }
 }
 
-/// `pub.emp` with four rows, `ssn` masked, and `pub.dim(k)` with two.
+/// `pub.edge`: the values at the ends of what columns can hold.
+fn edge() -> RecordBatch {
+    let long = "x".repeat(70_000);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("n", Arc::new(Int64Array::from(vec![Some(0), Some(i64::MAX), Some(i64::MIN), None]))),
+        ("d", Arc::new(Date32Array::from(vec![Some(0), Some(i32::MAX), Some(i32::MIN), None]))),
+        ("ts", Arc::new(TimestampMicrosecondArray::from(vec![Some(0), Some(i64::MAX), Some(i64::MIN), None]))),
+        ("t", Arc::new(StringArray::from(vec![Some(""), Some("\u{0}äöü😀"), Some(long.as_str()), None]))),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+}
+
+/// `pub.emp` with four rows, `ssn` masked, `pub.dim(k)` with two, and `pub.edge`.
 pub(crate) fn sources() -> Vec<(&'static str, &'static str, MemorySource)> {
     let info = Fields::from(vec![Field::new("phone", DataType::Utf8, true), Field::new("city", DataType::Utf8, true)]);
     let schema = Arc::new(Schema::new(vec![
@@ -86,6 +98,7 @@ pub(crate) fn sources() -> Vec<(&'static str, &'static str, MemorySource)> {
     vec![
         ("pub", "emp", MemorySource { batch: emp, masked: vec![4] }),
         ("pub", "dim", MemorySource { batch: dim, masked: vec![] }),
+        ("pub", "edge", MemorySource { batch: edge(), masked: vec![] }),
     ]
 }
 

@@ -66,6 +66,12 @@ pub(crate) fn limit(phase: Phase, message: impl Into<String>) -> Error {
     query_error(ErrorKind::Invalid, "limit_exceeded", message, phase.detail())
 }
 
+/// A value of the answer has no text.
+pub(crate) fn unrepresentable() -> Error {
+    let message = "the answer holds a date or time that is too far away to be written; cast it to bigint, or ask for Arrow";
+    query_error(ErrorKind::Invalid, "unrepresentable_value", message, Phase::Run.detail())
+}
+
 /// Absent, invisible and blocked tables: one text, one code (R22).
 pub(crate) fn unknown_table(name: &str) -> Error {
     let message = format!("table `{name}` does not exist");

@@ -5,7 +5,7 @@
 
 use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, SortExpr};
 
-use crate::{answer::PolicyApplied, trace::Traced};
+use crate::{answer::PolicyApplied, trace::Origin};
 
 /// Most lines.
 const LINES_MAX: usize = 500;
@@ -20,13 +20,12 @@ pub(crate) struct Told<'a> {
 }
 
 /// Tells a plan.
-pub(crate) fn tell(plan: &LogicalPlan, traced: &Traced, tables: &[Told<'_>], caps: &str) -> Vec<String> {
+pub(crate) fn tell(plan: &LogicalPlan, origins: &[Origin], tables: &[Told<'_>], caps: &str) -> Vec<String> {
     let mut lines: Vec<String> = tables.iter().flat_map(told_table).collect();
     steps(plan, &mut lines);
-    if traced.outputs.iter().any(|output| output.masked) {
+    if origins.iter().any(|output| output.masked) {
         let names = plan.schema().fields().iter().map(|field| field.name().as_str());
-        let masked: Vec<&str> =
-            names.zip(&traced.outputs).filter(|(_, output)| output.masked).map(|(name, _)| name).collect();
+        let masked: Vec<&str> = names.zip(origins).filter(|(_, output)| output.masked).map(|(name, _)| name).collect();
         lines.push(format!("masked in the answer: {}", masked.join(", ")));
     }
     lines.truncate(LINES_MAX);

@@ -27,7 +27,7 @@ use crate::{
     resolve::{Resolved, Resolver},
     run::{Caps, Pool, Rows, Slot},
     scan::{QueryLocal, TableCache},
-    trace::Traced,
+    trace::Origin,
 };
 
 /// Most rows of an answer, whatever is configured or asked for (S-091).
@@ -259,17 +259,17 @@ impl Gateway {
         resolved: Resolved,
     ) -> Result<Outcome, Error> {
         let (planned, local) = self.plan(attempt, query, &resolved).await?;
-        let Planned { logical, verified, traced, schema } = planned;
+        let Planned { logical, verified, origins, schema } = planned;
         // Only an explanation needs it; dropped on a big stack, whatever becomes of the run.
         self.pool.discard(&attempt.slot, logical);
         let caps = Caps { rows_max: attempt.rows_max, bytes_max: self.config.bytes_max };
         let rows = self.pool.run(attempt.slot.clone(), attempt.until, verified, caps).await?;
-        let facts = Facts::new(&traced, &resolved);
+        let facts = Facts::new(&origins, &resolved);
         // SECURITY: how much left the barrier depends on files and on how early the engine stops. Whoever is restricted
         // on a table gets a figure of the answer alone.
         let bytes = if facts.policies.is_empty() { local.bytes() } else { json::bytes(&rows.batches) };
         Ok(Outcome {
-            masked: (0..schema.fields().len()).map(|column| is_masked(&traced.outputs, column)).collect(),
+            masked: (0..schema.fields().len()).map(|column| is_masked(&origins, column)).collect(),
             bytes,
             rows,
             schema,
@@ -286,7 +286,7 @@ impl Gateway {
         resolved: Resolved,
     ) -> Result<(Vec<String>, Facts), Error> {
         let (planned, _) = self.plan(attempt, query, &resolved).await?;
-        let facts = Facts::new(&planned.traced, &resolved);
+        let facts = Facts::new(&planned.origins, &resolved);
         let (rows_max, bytes_max) = (attempt.rows_max, self.config.bytes_max);
         let caps = format!(
             "answer at most {rows_max} rows and {bytes_max} bytes, within {} ms and {} bytes of memory",
@@ -294,19 +294,17 @@ impl Gateway {
             self.config.memory_bytes_max
         );
         let work = move || {
-            let Planned { logical, traced, .. } = planned;
+            let Planned { logical, origins, .. } = planned;
             let tables = resolved.by_key();
-            let told: Vec<Told<'_>> = traced
-                .tables
+            let told: Vec<Told<'_>> = tables
                 .iter()
-                .filter_map(|key| tables.get(key).map(|table| (key, table)))
                 .map(|(key, table)| Told {
                     table: key.0.to_string(),
                     snapshot_id: table.provenance.as_ref().and_then(|provenance| provenance.snapshot_id),
                     policies: &table.policies,
                 })
                 .collect();
-            Ok(tell(&logical, &traced, &told, &caps))
+            Ok(tell(&logical, &origins, &told, &caps))
         };
         Ok((self.pool.think(&attempt.slot, attempt.until, work).await?, facts))
     }
@@ -374,20 +372,21 @@ struct Facts {
 }
 
 impl Facts {
-    fn new(traced: &Traced, resolved: &Resolved) -> Self {
+    /// SECURITY: every table that the statement names and that resolved, wherever it stands: a record, or the rule about
+    /// bytes, that followed the plan could miss one.
+    fn new(origins: &[Origin], resolved: &Resolved) -> Self {
         let tables = resolved.by_key();
-        let read = || traced.tables.iter().filter_map(|key| tables.get(key));
         let mut columns: Vec<(TableKey, String)> =
-            traced.outputs.iter().flat_map(|output| output.sources.iter().cloned()).collect();
+            origins.iter().flat_map(|output| output.sources.iter().cloned()).collect();
         columns.sort();
         columns.dedup();
         Self {
             provenance: Provenance {
-                tables: read().filter_map(|table| table.provenance.clone()).collect(),
+                tables: tables.values().filter_map(|table| table.provenance.clone()).collect(),
                 columns: columns.into_iter().map(|(table, column)| format!("{}.{column}", table.0)).collect(),
                 documents: Vec::new(),
             },
-            policies: read().flat_map(|table| table.policies.iter().cloned()).collect(),
+            policies: tables.values().flat_map(|table| table.policies.iter().cloned()).collect(),
         }
     }
 }

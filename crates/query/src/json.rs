@@ -24,9 +24,14 @@ pub(crate) struct RowsText {
     pub(crate) truncated: bool,
 }
 
-/// Why a value could not be written: a type that has no JSON form here.
-#[derive(Debug)]
-pub(crate) struct NoJsonForm;
+/// Why rows have no form in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoJsonForm {
+    /// A type has none.
+    Type,
+    /// A value has none: a time so far away that it has no text.
+    Value,
+}
 
 /// Writes rows until the buffer would hold more than `bytes_max` bytes.
 pub(crate) fn rows(batches: &[RecordBatch], bytes_max: usize) -> Result<RowsText, NoJsonForm> {
@@ -136,9 +141,9 @@ fn write_nested(out: &mut String, ty: &DataType, array: &ArrayRef, row: usize) -
             out.push('[');
             for entry in 0..entries.len() {
                 out.push_str(if entry > 0 { ",{\"key\":" } else { "{\"key\":" });
-                write_value(out, entries.columns().first().ok_or(NoJsonForm)?, entry)?;
+                write_value(out, entries.columns().first().ok_or(NoJsonForm::Type)?, entry)?;
                 out.push_str(",\"value\":");
-                write_value(out, entries.columns().get(1).ok_or(NoJsonForm)?, entry)?;
+                write_value(out, entries.columns().get(1).ok_or(NoJsonForm::Type)?, entry)?;
                 out.push('}');
             }
             out.push(']');
@@ -152,11 +157,11 @@ fn write_nested(out: &mut String, ty: &DataType, array: &ArrayRef, row: usize) -
         | DataType::Interval(_)
         | DataType::Duration(_) => {
             let options = FormatOptions::new();
-            let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(|_| NoJsonForm)?;
-            write_text(out, &formatter.value(row).try_to_string().map_err(|_| NoJsonForm)?);
+            let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(|_| NoJsonForm::Type)?;
+            write_text(out, &formatter.value(row).try_to_string().map_err(|_| NoJsonForm::Value)?);
             Ok(())
         }
-        _ => Err(NoJsonForm),
+        _ => Err(NoJsonForm::Type),
     }
 }
 

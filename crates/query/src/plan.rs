@@ -15,6 +15,7 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     logical_expr::{LogicalPlan, LogicalPlanBuilder},
+    physical_optimizer::optimizer::PhysicalOptimizer,
     physical_plan::ExecutionPlan,
     prelude::SessionConfig,
     sql::{
@@ -31,9 +32,10 @@ use crate::{
     gate::RelationName,
     govern::GovernedTable,
     meter::meter,
+    portion::short,
     precise::precise,
     scan::QueryLocal,
-    trace::{Origin, Traced, trace},
+    trace::{Origin, trace},
     verify::{VerifiedQuery, verify},
     watch::{Watch, watched, yielding},
 };
@@ -43,6 +45,9 @@ const BATCH_ROWS: usize = 4096;
 
 /// What an optimiser rule makes `DISTINCT ON` of.
 const CALLED_BY_RULES: &str = "first_value";
+
+/// What the physical optimiser calls its rules that move conditions towards scans; the logical one has done that.
+const MERGES_CONDITIONS: &str = "FilterPushdown";
 
 /// The engine, built once: optimiser rules, functions, options. Holds no table and no catalog.
 #[derive(Clone)]
@@ -58,8 +63,8 @@ pub(crate) struct Planned {
     pub(crate) logical: LogicalPlan,
     /// What may run.
     pub(crate) verified: VerifiedQuery,
-    /// Where the output comes from.
-    pub(crate) traced: Traced,
+    /// Where the output comes from, one for each column.
+    pub(crate) origins: Vec<Origin>,
     /// The output columns.
     pub(crate) schema: SchemaRef,
 }
@@ -79,12 +84,16 @@ impl Engine {
             .set_bool("datafusion.optimizer.enable_join_dynamic_filter_pushdown", false)
             .set_bool("datafusion.optimizer.enable_topk_dynamic_filter_pushdown", false)
             .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false);
+        // SECURITY: below that rule's name the engine would put conditions into one another again, after `precise` has put
+        // those that can fail behind the others.
+        let physical = PhysicalOptimizer::new().rules.into_iter().filter(|rule| !rule.name().starts_with(MERGES_CONDITIONS)).collect();
         // What a statement may call comes from `StatementContext`; a state with all functions would be copied for each query.
         let by_rules = functions::FUNCTIONS.aggregate.get(CALLED_BY_RULES).cloned();
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
             .with_aggregate_functions(by_rules.into_iter().collect())
+            .with_physical_optimizer_rules(physical)
             .build();
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
@@ -107,11 +116,12 @@ impl Engine {
         state
     }
 
-    /// What a query runs with: its memory, and no registry to look anything up in.
-    fn task(&self, state: &SessionState, memory_bytes: usize) -> TaskContext {
+    /// What a query runs with: its memory, how many rows nodes hand on at once, and no registry to look anything up in.
+    fn task(&self, state: &SessionState, memory_bytes: usize, rows: Option<usize>) -> TaskContext {
         let memory_pool = Arc::new(GreedyMemoryPool::new(memory_bytes));
         let runtime = Arc::new(RuntimeEnv { memory_pool, ..self.runtime.clone() });
-        let (session, config) = (state.session_id().to_owned(), state.config().clone());
+        let session = state.session_id().to_owned();
+        let config = state.config().clone().with_batch_size(rows.unwrap_or(BATCH_ROWS).min(BATCH_ROWS));
         let (scalar, higher, aggregate, window) = Default::default();
         TaskContext::new(None, session, config, scalar, higher, aggregate, window, runtime)
     }
@@ -140,7 +150,7 @@ pub(crate) struct PlanInput<'a> {
 pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planned, Error> {
     let state = engine.state(input.now);
     let logical = logical(&state, input.query, input.tables)?;
-    let traced = trace(&logical)?;
+    let origins = trace(&logical)?;
     let watch = Watch::new(input.local);
     let bounded = planned(functions::bound_plan(logical.clone(), &watch))?;
     let limited = planned(limited(bounded, input.rows_max))?;
@@ -152,10 +162,12 @@ pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planne
     let watched = planned(watched(planned(precise(optimised))?, &watch))?;
     let physical = planned(state.query_planner().create_physical_plan(&watched, &state).await)?;
     let physical: Arc<dyn ExecutionPlan> = planned(meter(planned(yielding(physical))?))?;
+    let rows = planned(functions::rows_at_once(&watched))?;
+    let physical = rows.map_or(Ok(physical.clone()), |rows| planned(short(physical, rows)))?;
     let schema = physical.schema();
-    let task = Arc::new(engine.task(&state, input.memory_bytes));
+    let task = Arc::new(engine.task(&state, input.memory_bytes, rows));
     let verified = verify(physical, task, input.local)?;
-    Ok(Planned { logical, verified, traced, schema })
+    Ok(Planned { logical, verified, origins, schema })
 }
 
 fn logical(

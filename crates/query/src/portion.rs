@@ -1,27 +1,52 @@
-//! A node below `unnest` that hands on as few rows at a time as it takes for what `unnest` makes of them to stay small: it repeats the
-//! other columns for each element, so one row of a long text and a long list became gigabytes at once, unaccounted.
+//! A node that hands on few rows at a time where the engine makes much of each, unaccounted: below `unnest`, which repeats the
+//! other columns for each element, so that one row of a long text and a long list became gigabytes at once; and below
+//! whatever computes with functions that make long values.
 
 use std::{fmt, sync::Arc};
 
 use datafusion::{
     arrow::array::{Array, ArrayRef, AsArray, RecordBatch},
+    common::tree_node::{Transformed, TransformedResult, TreeNode},
     error::Result,
     execution::{SendableRecordBatchStream, TaskContext},
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, stream::RecordBatchStreamAdapter,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+        aggregates::AggregateExec,
+        filter::FilterExec,
+        joins::{HashJoinExec, NestedLoopJoinExec, PiecewiseMergeJoinExec, SortMergeJoinExec},
+        projection::ProjectionExec,
+        repartition::RepartitionExec,
+        sorts::{partial_sort::PartialSortExec, sort::SortExec},
+        stream::RecordBatchStreamAdapter,
         unnest::UnnestExec,
+        windows::{BoundedWindowAggExec, WindowAggExec},
     },
 };
 use futures::{StreamExt, stream};
 
-use crate::functions::{BATCH_BYTES_MAX, too_long, value_bytes};
+use crate::{
+    error::{Phase, carry, limit},
+    functions::value_bytes,
+    scan::rebuilt,
+};
+
+/// Most bytes that `unnest` makes of one row, and about as many of one batch.
+const UNNESTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct PortionedExec {
     input: Arc<dyn ExecutionPlan>,
-    /// The columns that are taken apart.
-    lists: Arc<[usize]>,
+    cut: Cut,
+}
+
+/// Where a batch is cut.
+#[derive(Clone, Debug)]
+enum Cut {
+    /// By what becomes of the rows when these columns are taken apart.
+    Lists(Arc<[usize]>),
+    /// After so many rows.
+    Rows(usize),
 }
 
 /// Puts the node below an `unnest`.
@@ -29,8 +54,39 @@ pub(crate) fn portioned(unnest: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
     let any: &dyn std::any::Any = unnest.as_ref();
     let Some(exec) = any.downcast_ref::<UnnestExec>() else { return Ok(unnest) };
     let lists = exec.list_column_indices().iter().map(|list| list.index_in_input_schema).collect();
-    let input = Arc::new(PortionedExec { input: exec.input().clone(), lists });
+    let input = Arc::new(PortionedExec { input: exec.input().clone(), cut: Cut::Lists(lists) });
     unnest.with_new_children(vec![input])
+}
+
+/// Puts the node, for so many rows, below every node that computes with expressions.
+pub(crate) fn short(plan: Arc<dyn ExecutionPlan>, rows: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        if !computes(node.as_ref()) {
+            return Ok(Transformed::no(node));
+        }
+        let cut = |child: &Arc<dyn ExecutionPlan>| {
+            Arc::new(PortionedExec { input: child.clone(), cut: Cut::Rows(rows.max(1)) }) as Arc<dyn ExecutionPlan>
+        };
+        let children = node.children().into_iter().map(cut).collect();
+        node.with_new_children(children).map(Transformed::yes)
+    })
+    .data()
+}
+
+fn computes(node: &dyn ExecutionPlan) -> bool {
+    let any: &dyn std::any::Any = node;
+    any.is::<AggregateExec>()
+        || any.is::<BoundedWindowAggExec>()
+        || any.is::<FilterExec>()
+        || any.is::<HashJoinExec>()
+        || any.is::<NestedLoopJoinExec>()
+        || any.is::<PartialSortExec>()
+        || any.is::<PiecewiseMergeJoinExec>()
+        || any.is::<ProjectionExec>()
+        || any.is::<RepartitionExec>()
+        || any.is::<SortExec>()
+        || any.is::<SortMergeJoinExec>()
+        || any.is::<WindowAggExec>()
 }
 
 impl DisplayAs for PortionedExec {
@@ -58,16 +114,20 @@ impl ExecutionPlan for PortionedExec {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match children.into_iter().next() {
-            Some(input) => Ok(Arc::new(Self { input, lists: self.lists.clone() })),
+            Some(input) => Ok(Arc::new(Self { input, cut: self.cut.clone() })),
             None => Ok(self),
         }
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
-        let (schema, lists) = (input.schema(), self.lists.clone());
+        let (schema, cut) = (input.schema(), self.cut.clone());
         let portions = input.flat_map(move |batch| {
-            stream::iter(match batch.and_then(|batch| portions(&batch, &lists)) {
+            let portions = batch.and_then(|batch| match &cut {
+                Cut::Lists(lists) => by_lists(&batch, lists),
+                Cut::Rows(rows) => by_rows(batch, *rows),
+            });
+            stream::iter(match portions {
                 Ok(portions) => portions.into_iter().map(Ok).collect::<Vec<_>>(),
                 Err(error) => vec![Err(error)],
             })
@@ -76,14 +136,15 @@ impl ExecutionPlan for PortionedExec {
     }
 }
 
-fn portions(batch: &RecordBatch, lists: &[usize]) -> Result<Vec<RecordBatch>> {
+fn by_lists(batch: &RecordBatch, lists: &[usize]) -> Result<Vec<RecordBatch>> {
     let (mut portions, mut from, mut bytes) = (Vec::new(), 0, 0usize);
     for row in 0..batch.num_rows() {
         let makes = makes(batch, lists, row);
-        if makes > BATCH_BYTES_MAX {
-            return Err(too_long());
+        if makes > UNNESTED_BYTES_MAX {
+            let message = format!("`unnest` makes at most {UNNESTED_BYTES_MAX} bytes of one row");
+            return Err(carry(limit(Phase::Run, message)));
         }
-        if bytes.saturating_add(makes) > BATCH_BYTES_MAX {
+        if bytes.saturating_add(makes) > UNNESTED_BYTES_MAX {
             portions.push(batch.slice(from, row - from));
             (from, bytes) = (row, 0);
         }
@@ -91,6 +152,24 @@ fn portions(batch: &RecordBatch, lists: &[usize]) -> Result<Vec<RecordBatch>> {
     }
     portions.push(batch.slice(from, batch.num_rows() - from));
     Ok(portions)
+}
+
+fn by_rows(batch: RecordBatch, rows: usize) -> Result<Vec<RecordBatch>> {
+    if batch.num_rows() <= rows {
+        return Ok(vec![batch]);
+    }
+    let portion = |from: usize| {
+        let portion = batch.slice(from, rows.min(batch.num_rows() - from));
+        // Copied: whoever keeps a portion is charged for all that it holds on to, and that would be the whole batch.
+        let columns = portion.columns().iter().zip(portion.schema_ref().fields());
+        let columns = columns.map(|(column, field)| rebuilt(column, field)).collect::<Result<Vec<_>, _>>();
+        match columns.and_then(|columns| RecordBatch::try_new(portion.schema(), columns)) {
+            Ok(copied) => copied,
+            // A type that only the engine has between its nodes.
+            Err(_) => portion,
+        }
+    };
+    Ok((0..batch.num_rows()).step_by(rows).map(portion).collect())
 }
 
 /// The bytes of the rows that one row becomes, at most: each element with all that stands beside it.

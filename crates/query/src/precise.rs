@@ -7,6 +7,8 @@
 //!
 //! Runs after the optimiser, which would turn a boolean `CASE` into `AND` and `OR` again.
 
+use std::sync::Arc;
+
 use datafusion::{
     arrow::datatypes::DataType,
     common::{
@@ -15,20 +17,18 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        BinaryExpr, Case, Cast, Expr, ExprSchemable, Filter, Join, Like, LogicalPlan, Operator,
+        BinaryExpr, Case, Cast, Expr, ExprSchemable, Filter, Join, Like, LogicalPlan, Operator, TableScan,
         expr::{InList, ScalarFunction},
         expr_rewriter::NamePreserver,
         lit,
-        utils::{conjunction, merge_schema, split_conjunction_owned},
+        utils::{conjunction, merge_schema, split_conjunction, split_conjunction_owned},
     },
 };
 
-/// Functions that never fail on a value.
+/// Functions that never fail, whatever the value. None of those whose work is bounded: their bound fails.
 const SAFE_FUNCTIONS: &[&str] = &[
-    "array_element",
     "array_length",
     "ascii",
-    "btrim",
     "cardinality",
     "character_length",
     "coalesce",
@@ -38,27 +38,21 @@ const SAFE_FUNCTIONS: &[&str] = &[
     "get_field",
     "greatest",
     "least",
-    "lower",
-    "ltrim",
     "md5",
     "nullif",
     "nvl",
     "octet_length",
-    "reverse",
-    "rtrim",
     "sha256",
     "starts_with",
     "strpos",
-    "substr",
-    "upper",
 ];
 
 /// Rewrites an optimised plan.
 pub(crate) fn precise(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| match node {
-        // Their filters are hints; the ones that decide stand above.
-        LogicalPlan::TableScan(_) => Ok(Transformed::no(node)),
+        LogicalPlan::TableScan(scan) => decided(scan),
         LogicalPlan::Filter(Filter { predicate, input, .. }) => {
+            let input = undecided(&predicate, input);
             let predicate = condition(predicate, input.schema())?;
             Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, input)?)))
         }
@@ -77,6 +71,32 @@ pub(crate) fn precise(plan: LogicalPlan) -> Result<LogicalPlan> {
         }
     })
     .data()
+}
+
+/// Puts the hints of a scan above it as a condition. SECURITY: by them the scan leaves out files and row groups, so rows that do
+/// not meet them come or do not come by what lies beside them in a file. None may reach anything that can fail: common
+/// subexpressions, for one, are computed below the condition that stands before them in the statement (R34).
+fn decided(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
+    let Some(hints) = conjunction(scan.filters.clone()) else {
+        return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+    };
+    // A hint over a column that does not come up cannot be decided, so nothing may be left out by it. Nor can any be where
+    // the scan counts its rows.
+    let comes_up = hints.column_refs().into_iter().all(|column| scan.projected_schema.has_column(column));
+    if !comes_up || scan.fetch.is_some() {
+        return Ok(Transformed::yes(LogicalPlan::TableScan(TableScan { filters: Vec::new(), ..scan })));
+    }
+    let scan = Arc::new(LogicalPlan::TableScan(scan));
+    Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(hints, scan)?)))
+}
+
+/// Takes the condition of [`decided`] away again where the one above holds all of it, which is the usual case.
+fn undecided(predicate: &Expr, input: Arc<LogicalPlan>) -> Arc<LogicalPlan> {
+    let LogicalPlan::Filter(Filter { input: scan, .. }) = input.as_ref() else { return input };
+    let LogicalPlan::TableScan(TableScan { filters, .. }) = scan.as_ref() else { return input };
+    let parts = split_conjunction(predicate);
+    let held = |hint: &Expr| split_conjunction(hint).iter().all(|part| parts.contains(part));
+    if filters.iter().all(held) { scan.clone() } else { input }
 }
 
 /// A condition of which only true counts: first everything that cannot fail, then, row by row, what can.
@@ -181,9 +201,8 @@ fn is_safe_node(node: &Expr, schema: &DFSchema) -> bool {
             | Operator::Gt
             | Operator::GtEq
             | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-            | Operator::And
-            | Operator::Or => true,
+            | Operator::IsNotDistinctFrom => is_flat(left, schema) && is_flat(right, schema),
+            Operator::And | Operator::Or => true,
             _ => false,
         },
         Expr::Cast(Cast { expr, field }) => widens(expr, field.data_type(), schema),
@@ -197,6 +216,11 @@ fn wraps(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| ty.is_integer() || ty.is_floating())
 }
 
+/// Whether nested values can be compared is found out when they are.
+fn is_flat(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|ty| !ty.is_nested())
+}
+
 fn is_floating(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| ty.is_floating())
 }
@@ -206,7 +230,10 @@ fn widens(expr: &Expr, to: &DataType, schema: &DFSchema) -> bool {
     let wider = |from: &DataType, to: &DataType| from.primitive_width() <= to.primitive_width();
     match to {
         to if *to == from => true,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => !from.is_nested() && !from.is_binary(),
+        // Not dates and times: not all of them have a text.
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            from.is_string() || from.is_integer() || from.is_floating() || from == DataType::Boolean
+        }
         to if to.is_signed_integer() => from.is_signed_integer() && wider(&from, to),
         to if to.is_floating() => from.is_integer() || (from.is_floating() && wider(&from, to)),
         _ => false,

@@ -21,6 +21,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     error::{Phase, busy, deadline, internal, running},
+    functions::value_bytes,
+    scan::rebuilt,
     verify::VerifiedQuery,
     watch::StopOnDrop,
 };
@@ -188,28 +190,43 @@ pub(crate) struct Caps {
 async fn collect(query: &VerifiedQuery, caps: Caps) -> Result<Rows, Error> {
     let mut stream = execute_stream(query.plan().clone(), query.task().clone()).map_err(|error| running(&error))?;
     let mut rows = Rows { batches: Vec::new(), count: 0, truncated: false };
-    let mut bytes = 0usize;
-    while let Some(batch) = stream.next().await {
+    // The renderer cuts by the exact size; here it is only bounded what is held until then.
+    let mut bytes_left = caps.bytes_max.saturating_mul(2);
+    while !rows.truncated
+        && let Some(batch) = stream.next().await
+    {
         let batch = batch.map_err(|error| running(&error))?;
-        if batch.num_rows() == 0 {
-            continue;
-        }
-        let left = caps.rows_max.saturating_sub(rows.count);
-        // The renderer cuts by the exact size; here it is only bounded what is held until then.
-        if left == 0 || bytes > caps.bytes_max.saturating_mul(2) {
-            rows.truncated = true;
-            break;
-        }
-        rows.truncated = batch.num_rows() > left;
-        let batch = batch.slice(0, batch.num_rows().min(left));
-        bytes = bytes.saturating_add(batch.get_array_memory_size());
-        rows.count += batch.num_rows();
-        rows.batches.push(batch);
-        if rows.truncated {
-            break;
+        let rows_left = caps.rows_max.saturating_sub(rows.count);
+        let fitting = fitting(&batch, rows_left, &mut bytes_left);
+        rows.truncated = fitting < batch.num_rows();
+        if fitting > 0 {
+            rows.count += fitting;
+            rows.batches.push(copied(&batch.slice(0, fitting)));
         }
     }
     Ok(rows)
+}
+
+/// How many of a batch's rows fit. SECURITY: counted by values, row by row: how many batches there are, and what they
+/// hold beside their values, depends on files and on hidden rows.
+fn fitting(batch: &RecordBatch, rows_left: usize, bytes_left: &mut usize) -> usize {
+    let bytes = |row: usize| batch.columns().iter().fold(0, |sum: usize, c| sum.saturating_add(value_bytes(c, row)));
+    let fits = |row: &usize| match bytes_left.checked_sub(bytes(*row)) {
+        Some(left) => {
+            *bytes_left = left;
+            true
+        }
+        None => false,
+    };
+    (0..batch.num_rows().min(rows_left)).take_while(fits).count()
+}
+
+/// The rows without what else their buffers hold, so that the answer takes no more memory than its values.
+fn copied(batch: &RecordBatch) -> RecordBatch {
+    let columns = batch.columns().iter().zip(batch.schema_ref().fields()).map(|(column, field)| rebuilt(column, field));
+    let copied = columns.collect::<Result<Vec<_>, _>>().and_then(|c| RecordBatch::try_new(batch.schema(), c));
+    // An answer without columns, or a type that answers do not have: the renderer tells.
+    copied.unwrap_or_else(|_| batch.clone())
 }
 
 #[cfg(test)]

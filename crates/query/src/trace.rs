@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use datafusion::{
+    catalog::cte_worktable::CteWorkTable,
     common::{
         Column, DFSchemaRef,
         tree_node::{TreeNode, TreeNodeRecursion},
@@ -13,7 +14,8 @@ use datafusion::{
     datasource::source_as_provider,
     error::Result as EngineResult,
     logical_expr::{
-        Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, TableScan, utils::grouping_set_to_exprlist,
+        Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, RecursiveQuery, TableScan,
+        utils::grouping_set_to_exprlist,
     },
 };
 use polder_types::Error;
@@ -25,6 +27,9 @@ use crate::{
 
 /// Most nodes that the expressions of one plan node stand for, once put into one another.
 pub(crate) const EXPRESSION_NODES_MAX: u64 = 50_000;
+
+/// Most rounds through a recursive term.
+const RECURSION_ROUNDS_MAX: usize = 32;
 
 /// Where one column comes from.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +47,11 @@ impl Origin {
         Self { weight: 1, ..Self::default() }
     }
 
+    /// True if both say the same of where a value comes from.
+    fn says_as(&self, other: &Self) -> bool {
+        self.masked == other.masked && self.sources == other.sources
+    }
+
     fn join(&mut self, other: &Self) {
         self.sources.extend(other.sources.iter().cloned());
         self.masked |= other.masked;
@@ -49,30 +59,20 @@ impl Origin {
     }
 }
 
-/// What a plan reads.
-#[derive(Debug, Default)]
-pub(crate) struct Traced {
-    /// One for each output column.
-    pub(crate) outputs: Vec<Origin>,
-    /// Every governed table in the plan.
-    pub(crate) tables: BTreeSet<TableKey>,
-}
-
-/// Traces a plan as the planner made it, before any optimisation.
+/// Traces a plan as the planner made it, before any optimisation: one origin for each output column.
 ///
 /// # Errors
 /// `Invalid` with code `limit_exceeded` if its expressions grow beyond the bound.
-pub(crate) fn trace(plan: &LogicalPlan) -> Result<Traced, Error> {
-    let mut tracer = Tracer::default();
-    let outputs = tracer.node(plan)?;
-    Ok(Traced { outputs, tables: tracer.tables })
+pub(crate) fn trace(plan: &LogicalPlan) -> Result<Vec<Origin>, Error> {
+    Tracer::default().node(plan)
 }
 
 #[derive(Default)]
 struct Tracer {
-    tables: BTreeSet<TableKey>,
     /// The columns that correlated subqueries may refer to, innermost last.
     outer: Vec<(DFSchemaRef, Vec<Origin>)>,
+    /// What the recursive queries around a node have made so far, innermost last.
+    working: Vec<(String, Vec<Origin>)>,
 }
 
 impl Tracer {
@@ -99,13 +99,20 @@ impl Tracer {
                 self.weigh(&keys, node.input.schema(), &input)?;
                 input
             }
-            LogicalPlan::Distinct(Distinct::On(on)) => self.exprs(&on.select_expr, &on.input)?,
+            LogicalPlan::Distinct(Distinct::On(on)) => {
+                let input = self.node(&on.input)?;
+                // What makes rows alike and which of them comes first may read tables of their own.
+                let sorts = on.sort_expr.iter().flatten().map(|sort| sort.expr.clone());
+                let keys: Vec<Expr> = on.on_expr.iter().cloned().chain(sorts).collect();
+                self.weigh(&keys, on.input.schema(), &input)?;
+                self.weigh(&on.select_expr, on.input.schema(), &input)?
+            }
             LogicalPlan::Unnest(node) => {
                 let input = self.node(&node.input)?;
                 node.dependency_indices.iter().map(|index| input.get(*index).cloned().unwrap_or_default()).collect()
             }
             LogicalPlan::Union(node) => self.merged(&node.inputs.iter().map(AsRef::as_ref).collect::<Vec<_>>())?,
-            LogicalPlan::RecursiveQuery(node) => self.merged(&[&node.static_term, &node.recursive_term])?,
+            LogicalPlan::RecursiveQuery(node) => self.recursive(node)?,
             other => match other.inputs().as_slice() {
                 [] => Vec::new(),
                 [one] => self.node(one)?,
@@ -127,8 +134,11 @@ impl Tracer {
         let width = scan.projected_schema.fields().len();
         let Ok(provider) = source_as_provider(&scan.source) else { return Ok(vec![Origin::leaf(); width]) };
         let any: &dyn std::any::Any = provider.as_ref();
+        if any.is::<CteWorkTable>() {
+            let made = self.working.iter().rev().find(|(name, _)| name == scan.table_name.table());
+            return Ok(made.map_or_else(|| vec![Origin::leaf(); width], |(_, origins)| origins.clone()));
+        }
         let Some(table) = any.downcast_ref::<GovernedTable>() else { return Ok(vec![Origin::leaf(); width]) };
-        self.tables.insert(table.key().clone());
         let schema = table.source().schema();
         let shown = scan.projection.clone().unwrap_or_else(|| (0..schema.fields().len()).collect());
         Ok(shown
@@ -161,7 +171,8 @@ impl Tracer {
     }
 
     fn join(&mut self, join: &Join) -> Result<Vec<Origin>, Error> {
-        let (left, right) = (self.node(&join.left)?, self.node(&join.right)?);
+        let left = self.node(&join.left)?;
+        let right = self.beside(&join.right, join.left.schema(), &left)?;
         if let Some(filter) = &join.filter {
             let both = planned(join.left.schema().join(join.right.schema()))?;
             let origins = [left.clone(), right.clone()].concat();
@@ -172,6 +183,45 @@ impl Tracer {
             JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => right,
             _ => [left, right].concat(),
         })
+    }
+
+    /// The right side of a join; a lateral one refers to the columns of the left.
+    fn beside(&mut self, right: &LogicalPlan, schema: &DFSchemaRef, left: &[Origin]) -> Result<Vec<Origin>, Error> {
+        match right {
+            LogicalPlan::SubqueryAlias(alias) => self.beside(&alias.input, schema, left),
+            LogicalPlan::Subquery(lateral) => {
+                self.outer.push((schema.clone(), left.to_vec()));
+                let outputs = self.node(&lateral.subquery);
+                self.outer.pop();
+                outputs
+            }
+            other => self.node(other),
+        }
+    }
+
+    /// Goes through the recursive term until it adds nothing: a value may move on by one column in each round.
+    fn recursive(&mut self, node: &RecursiveQuery) -> Result<Vec<Origin>, Error> {
+        let first = self.node(&node.static_term)?;
+        let mut known = first.clone();
+        for _ in 0..RECURSION_ROUNDS_MAX {
+            let made = known.iter().map(|origin| Origin { weight: 1, ..origin.clone() }).collect();
+            self.working.push((node.name.clone(), made));
+            let step = self.node(&node.recursive_term);
+            self.working.pop();
+            let mut next = first.clone();
+            let step = step?;
+            next.resize_with(next.len().max(step.len()), Origin::default);
+            next.iter_mut().zip(&step).for_each(|(origin, more)| origin.join(more));
+            let settled = next.len() == known.len() && next.iter().zip(&known).all(|(new, old)| new.says_as(old));
+            known = next;
+            if settled {
+                return Ok(known);
+            }
+        }
+        // Nobody has followed it to its end: any column may come from any other.
+        let mut all = Origin::leaf();
+        known.iter().for_each(|origin| all.join(origin));
+        Ok(vec![all; known.len()])
     }
 
     fn merged(&mut self, inputs: &[&LogicalPlan]) -> Result<Vec<Origin>, Error> {

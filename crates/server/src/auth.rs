@@ -67,6 +67,7 @@ pub(crate) struct Authenticator {
     tokens: Option<TokenIssuer>,
     users: Option<UserTokens>,
     debug: bool,
+    debug_any_host: bool,
     sessions: Cache<blake3::Hash, Arc<Session>>,
 }
 
@@ -82,7 +83,8 @@ impl Authenticator {
         };
         let users = UserTokens::new(config)?;
         let sessions = Cache::builder().max_capacity(SESSIONS_MAX).time_to_idle(SESSION_IDLE).build();
-        Ok(Self { store, metrics, tokens, users, debug: config.debug, sessions })
+        let (debug, debug_any_host) = (config.debug, config.debug_any_address);
+        Ok(Self { store, metrics, tokens, users, debug, debug_any_host, sessions })
     }
 
     /// The built-in issuer, if it is on.
@@ -150,7 +152,9 @@ impl Authenticator {
         named: &Named,
         arrival: &Arrival,
     ) -> Result<Result<Authenticated, AuthOutcome>> {
-        let Some(identity) = debug::identify(headers) else { return Ok(Err(AuthOutcome::NoCredential)) };
+        let Some(identity) = debug::identify(headers, self.debug_any_host) else {
+            return Ok(Err(AuthOutcome::NoCredential));
+        };
         let workspace = identity.credential.assertion().and_then(|assertion| assertion.workspace.as_ref());
         // No `Authorization` header holds a zero byte: these are none of its fingerprints.
         let text = [identity.tenant.as_str(), "\0", workspace.map_or("", |name| name.as_str())].concat();

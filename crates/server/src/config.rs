@@ -145,8 +145,8 @@ impl Config {
     fn contradictions(&self) -> Vec<String> {
         let mut errors = Vec::new();
         self.listener.check(self.posture, &mut errors);
-        self.auth.check(self.posture, self.listener.address, &mut errors);
-        self.operations.check(&mut errors);
+        self.auth.check(self.posture, &self.listener, &mut errors);
+        self.operations.check(self.posture, &self.listener, &mut errors);
         errors
     }
 }

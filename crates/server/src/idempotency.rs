@@ -11,7 +11,7 @@ use polder_catalog::{
     idempotency::{self, IdempotencyKey, Outcome},
 };
 use polder_policy::AuditClass;
-use polder_types::{Error, PrincipalId, Result, TenantId};
+use polder_types::{Error, PrincipalId, Result, TenantId, WarehouseName};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
@@ -47,11 +47,13 @@ pub(crate) fn key(op: &Op, headers: &HeaderMap) -> Result<Option<Uuid>> {
     })
 }
 
-/// What the key stands for: SECURITY, in the words of R29, a key of another request is no key to this one.
-fn fingerprint(call: &Call, body: &[u8]) -> [u8; 32] {
+/// What the key stands for: SECURITY, in the words of R29, a key of another request is no key to this one. The
+/// workspace of the credential is part of it: it says which warehouse a path without one means.
+fn fingerprint(workspace: Option<&WarehouseName>, call: &Call, body: &[u8]) -> [u8; 32] {
     let (method, target) = call.target();
     let mut hasher = blake3::Hasher::new();
-    for part in [method.as_str().as_bytes(), target.as_bytes()] {
+    // No method is spelled like a warehouse, so a part more or less is no other request's text.
+    for part in workspace.map(|name| name.as_str()).into_iter().chain([method.as_str(), target]).map(str::as_bytes) {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes()).update(part);
     }
     *hasher.update(body).finalize().as_bytes()
@@ -71,7 +73,8 @@ where
     Fut: Future<Output = Result<Response>> + Send,
 {
     let (call, body) = call.buffered().await?;
-    let key = IdempotencyKey { route: op.name, key, fingerprint: fingerprint(&call, &body) };
+    let key =
+        IdempotencyKey { route: op.name, key, fingerprint: fingerprint(ctx.principal().workspace(), &call, &body) };
     let _turn = app.in_flight().turn(&ctx, &key).await;
     if let Some(outcome) = idempotency::earlier(&ctx, &key).await? {
         return again::answer(op, &ctx, call, outcome).await;
@@ -85,12 +88,14 @@ where
         Some(refusal) => !idempotency::keep_refusal(&ctx, &key, refusal).await?,
         None => idempotency::is_answered(&error),
     };
-    match answered.then_some(idempotency::earlier(&ctx, &key)) {
-        Some(outcome) => match outcome.await? {
-            Some(outcome) => again::answer(op, &ctx, call, outcome).await,
-            None => Err(error),
-        },
-        None => Err(error),
+    if !answered {
+        return Err(error);
+    }
+    match idempotency::earlier(&ctx, &key).await {
+        Ok(Some(outcome)) => again::answer(op, &ctx, call, outcome).await,
+        Ok(None) => Err(error),
+        // There is an outcome, and it may be that the commit landed.
+        Err(unread) => Err(again::untold(op, unread)),
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod listen;
 mod operations;
+mod peers;
+mod stall;
 pub(crate) mod tls;
 
 use std::{net::SocketAddr, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
@@ -23,12 +25,13 @@ use crate::{
     metrics::Metrics,
     router,
 };
-use listen::Listening;
+use listen::{Listening, Waits};
 
 /// How often counted audit events are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
-/// Most connections of the operations listener.
+/// Most connections of the operations listener, of all and of each address.
 const OPERATIONS_CONNECTIONS_MAX: usize = 16;
+const OPERATIONS_PER_ADDRESS_MAX: usize = 8;
 /// The database below the data directory.
 const DATABASE: &str = "polder.db";
 /// Managed warehouses below the data directory.
@@ -53,15 +56,28 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
     let tls = config.listener.tls.as_ref().map(tls::acceptor).transpose()?;
     let (listener, address) = bind("listen", config.listener.address).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let doors =
-        Listening { listener, router: router::router(&app), tls, connections_max: config.limits.connections_max };
+    let doors = Listening {
+        listener,
+        router: router::router(&app),
+        tls: tls.clone(),
+        connections_max: config.limits.connections_max,
+        // All that a proxy passes on comes from its own address.
+        per_address_max: (!config.listener.behind_proxy).then_some(config.limits.connections_per_address_max),
+        waits: Waits::default(),
+    };
     tasks.spawn(listen::accept(doors, stop.clone(), tasks.clone()));
     let operations = match config.operations.listen {
         Some(wanted) => {
             let (listener, address) = bind("operations.listen", wanted).await?;
-            let router = operations::router(&app, config.operations.token.as_ref());
-            let connections_max = OPERATIONS_CONNECTIONS_MAX;
-            let inside = Listening { listener, router, tls: None, connections_max };
+            let inside = Listening {
+                listener,
+                router: operations::router(&app, config.operations.token.as_ref()),
+                // On loopback nobody else listens, and no certificate is for it.
+                tls: tls.filter(|_| !wanted.ip().is_loopback()),
+                connections_max: OPERATIONS_CONNECTIONS_MAX,
+                per_address_max: Some(OPERATIONS_PER_ADDRESS_MAX),
+                waits: Waits::default(),
+            };
             tasks.spawn(listen::accept(inside, stop.clone(), tasks.clone()));
             Some(address)
         }

@@ -1,5 +1,6 @@
 //! One operation at a time, and a fault at each of its calls to the disk: the process is killed there, the power goes, or
-//! the disk is full or broken from there on. What was told must be what happened, and nothing may be half-done.
+//! the disk is full or broken from there on, and the process goes on or is killed right then: what it has given up in
+//! memory may still be in its files. What was told must be what happened, and nothing may be half-done.
 
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const ENOSPC: u64 = 28;
 const ALWAYS: u64 = 1 << 40;
 /// How long the process may take to die of the signal that it sent itself.
 const DEATH_MAX: Duration = Duration::from_secs(10);
+/// How the name of SQLite's log ends.
+const LOG: &str = "polder.db-wal";
 /// The operations, in an order in which each makes sense after the one before.
 const OPERATIONS: [&str; 6] = ["commit", "transaction", "properties", "create", "rename", "drop"];
 /// In the short form, of many like calls only so many.
@@ -47,12 +50,22 @@ pub(crate) async fn run(plan: &Plan, options: &Options, seed: u64) -> Outcome<St
     world.end(options, outcome)
 }
 
+/// What becomes of the process after a failure of its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// It goes on, and so does the disk; it is asked to end if it does not write any more.
+    GoesOn,
+    /// SIGKILL before anything else is written: an end that was asked for tidies up what could be found again.
+    Killed,
+}
+
 /// How often what happened.
 #[derive(Debug, Default)]
 struct Counts {
     killed: u32,
     powerless: u32,
     failed: u32,
+    killed_after: u32,
     unavailable: u32,
     unknown: u32,
     done: u32,
@@ -85,11 +98,11 @@ impl Bench {
             self.failures(world, operation).await.map_err(|why| format!("{operation}: {why}"))?;
         }
         self.a_loss_is_seen(world).await?;
-        let Counts { killed, powerless, failed, unavailable, unknown, done, read_only } = self.counts;
+        let Counts { killed, powerless, failed, killed_after, unavailable, unknown, done, read_only } = self.counts;
         Ok(format!(
             "{killed} kills and {powerless} power failures, each at another call of one operation; {failed} disk errors, \
-             answered {unavailable} times 503, {unknown} times unknown, {done} times done; {read_only} times read-only \
-             until the restart"
+             answered {unavailable} times 503, {unknown} times unknown, {done} times done; {killed_after} times killed \
+             right after, {read_only} times read-only until the restart"
         ))
     }
 
@@ -127,19 +140,12 @@ impl Bench {
 
     /// Full and broken disks at each call in turn: once, and from then on.
     async fn failures(&mut self, world: &mut World, operation: &'static str) -> Outcome<()> {
-        // A broken disk is looked at most closely where it says that nothing was kept.
-        for (errno, kinds) in [(ENOSPC, DATA | NAME), (EIO, if self.full { ALL } else { FLUSH })] {
+        for errno in [ENOSPC, EIO] {
             for places in [WAREHOUSE, DATABASE] {
-                for span in [1, ALWAYS] {
-                    let mut call = 1;
-                    while self
-                        .failure(world, operation, Aim { fault: Fault::Fail { errno, span }, kinds, places, call })
-                        .await?
-                    {
-                        call += 1;
-                        if !self.full && call > CALLS_SHORT {
-                            break;
-                        }
+                for (kinds, after) in self.ways(errno, places) {
+                    for span in [1, ALWAYS] {
+                        let aim = Aim { fault: Fault::Fail { errno, span }, kinds, places, call: 1 };
+                        self.failures_of(world, operation, aim, after).await?;
                     }
                 }
             }
@@ -147,8 +153,36 @@ impl Bench {
         Ok(())
     }
 
+    /// Which calls fail, and what becomes of the process then. The short form looks most closely where a broken disk says
+    /// that nothing was kept, and kills after a failed flush of the database.
+    fn ways(&self, errno: u64, places: u64) -> Vec<(u64, After)> {
+        match (errno, places) {
+            _ if self.full => vec![(ALL, After::GoesOn), (ALL, After::Killed)],
+            (ENOSPC, DATABASE) => vec![(DATA | NAME, After::GoesOn), (FLUSH, After::Killed)],
+            (ENOSPC, _) => vec![(DATA | NAME, After::GoesOn)],
+            (_, DATABASE) => vec![(FLUSH, After::GoesOn), (FLUSH, After::Killed)],
+            _ => vec![(FLUSH, After::GoesOn)],
+        }
+    }
+
+    async fn failures_of(
+        &mut self,
+        world: &mut World,
+        operation: &'static str,
+        mut aim: Aim,
+        after: After,
+    ) -> Outcome<()> {
+        while self.failure(world, operation, aim, after).await? {
+            aim.call += 1;
+            if !self.full && aim.call > CALLS_SHORT {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// One failure; false if the operation makes fewer calls than that.
-    async fn failure(&mut self, world: &mut World, operation: &'static str, aim: Aim) -> Outcome<bool> {
+    async fn failure(&mut self, world: &mut World, operation: &'static str, aim: Aim, after: After) -> Outcome<bool> {
         self.prepare(world, operation).await?;
         let (told, fired) = self.strike(world, operation, aim).await?;
         if fired == 0 {
@@ -156,30 +190,50 @@ impl Bench {
             self.expect(told, Told::Done)?;
             return Ok(false);
         }
-        let at = format!("{:?} at call {} ({})", aim.fault, aim.call, self.shim.struck(aim.call));
-        self.judge(world, aim, told).await.map_err(|why| format!("{at}: {why}"))?;
+        let at = format!("{:?} at call {} ({}), {after:?}", aim.fault, aim.call, self.shim.struck(aim.call));
+        let followed = match self.heard(aim, told) {
+            Err(why) => Err(why),
+            Ok(()) if after == After::Killed => self.killed(world).await,
+            Ok(()) => self.went_on(world, aim).await,
+        };
+        followed.map_err(|why| format!("{at}: told {told:?}: {why}"))?;
         Ok(true)
     }
 
-    async fn judge(&mut self, world: &mut World, aim: Aim, told: Told) -> Outcome<()> {
-        let lasting = matches!(aim.fault, Fault::Fail { span: ALWAYS, .. });
+    /// What the caller may be told of a failed disk.
+    fn heard(&mut self, aim: Aim, told: Told) -> Outcome<()> {
         self.counts.failed += 1;
         match told {
             Told::Unavailable => self.counts.unavailable += 1,
-            Told::Unknown => self.counts.unknown += 1,
-            Told::Done if !lasting => self.counts.done += 1,
-            _ => return Err(format!("told {told:?}")),
+            // Only of COMMIT itself: every step before it is known to have had no effect.
+            Told::Unknown if self.broke_the_log(aim) => self.counts.unknown += 1,
+            Told::Done if !lasting(aim) => self.counts.done += 1,
+            _ => return Err("which it may not be".to_owned()),
         }
+        Ok(())
+    }
+
+    /// What was told holds for whoever opens the files as they are now.
+    async fn killed(&mut self, world: &mut World) -> Outcome<()> {
+        self.counts.killed_after += 1;
+        world.program.kill()?;
+        self.shim.disarm()?;
+        start(world).await?;
+        self.verify(world).await?;
+        self.plain(world).await
+    }
+
+    async fn went_on(&mut self, world: &mut World, aim: Aim) -> Outcome<()> {
         // A node that cannot write still reads.
         let table = world.tables.first().why("a table")?.path();
         world.engineer.get(&table).await.expect(200)?;
-        if lasting && aim.places == DATABASE {
+        if lasting(aim) && aim.places == DATABASE {
             let told = self.writer.set(&world.engineer, &self.shared, 1).await?;
             self.expect(told, Told::Unavailable)?;
         }
         self.shim.disarm()?;
         let told = self.writer.set(&world.engineer, &self.shared, 1).await?;
-        if told == Told::Unavailable && aim.places == DATABASE && may_stop_writing(aim) {
+        if told == Told::Unavailable && aim.places == DATABASE && self.broke(aim) {
             self.counts.read_only += 1;
             world.engineer.get(&table).await.expect(200)?;
             self.restart(world, false, false).await?;
@@ -188,6 +242,18 @@ impl Bench {
         }
         self.verify(world).await?;
         self.plain(world).await
+    }
+
+    /// True for what SQLite calls an I/O error, after which a node does not write until it is restarted. A full disk is
+    /// none unless a flush met it.
+    fn broke(&self, aim: Aim) -> bool {
+        let flush = ["fsync ", "fdatasync "].iter().any(|call| self.shim.struck(aim.call).starts_with(call));
+        flush || matches!(aim.fault, Fault::Fail { errno: EIO, .. })
+    }
+
+    /// True if that happened to the log that COMMIT writes, with its mark that whoever opens it believes.
+    fn broke_the_log(&self, aim: Aim) -> bool {
+        aim.places == DATABASE && self.broke(aim) && self.shim.struck(aim.call).ends_with(LOG)
     }
 
     /// With a shim that believes no flush, an answered commit is lost when the power goes, and this bench sees it.
@@ -266,10 +332,9 @@ impl Bench {
     }
 }
 
-/// After an error of the database file the node may refuse to write until it is restarted; a full disk is no such error
-/// unless a flush met it.
-fn may_stop_writing(aim: Aim) -> bool {
-    matches!(aim.fault, Fault::Fail { errno: EIO, .. })
+/// True if the disk fails from then on.
+fn lasting(aim: Aim) -> bool {
+    matches!(aim.fault, Fault::Fail { span: ALWAYS, .. })
 }
 
 async fn start(world: &mut World) -> Outcome<()> {

@@ -318,13 +318,20 @@ impl Trail {
 }
 
 /// Writes a record that stands for `count` events.
+///
+/// # Errors
+/// `Internal` if a record of the fresh id is there already: no mutation without a record of its own.
 pub(crate) async fn insert(tx: &mut Tx, record: &AuditRecord, count: i64) -> Result<()> {
     let id = tx.next_event(record.at)?;
-    insert_once(tx, id, record, count).await
+    if insert_once(tx, id, record, count).await? {
+        Ok(())
+    } else {
+        Err(Error::internal("an audit record of a fresh id is there already"))
+    }
 }
 
-/// As [`insert`], under an id of the caller's; nothing happens if a record of this id is there.
-pub(crate) async fn insert_once(tx: &mut Tx, id: EventId, record: &AuditRecord, count: i64) -> Result<()> {
+/// As [`insert`], under an id of the caller's; nothing happens, and it is false, if a record of this id is there.
+pub(crate) async fn insert_once(tx: &mut Tx, id: EventId, record: &AuditRecord, count: i64) -> Result<bool> {
     let tenant = record.tenant.as_ref().map_or("", TenantId::as_str).to_owned();
     let id = id.to_string();
     let query =
@@ -349,9 +356,12 @@ pub(crate) async fn insert_once(tx: &mut Tx, id: EventId, record: &AuditRecord, 
         .bind(record.policy_version)
         .bind(count)
         .bind(redact::redact(&db::json(&record.detail)?));
-    tx.execute(query).await?;
-    tx.witnessed(Witness { tenant, id });
-    Ok(())
+    let written = tx.execute(query).await? > 0;
+    if written {
+        // Only then: one that was there before would witness a transaction that it is no part of.
+        tx.witnessed(Witness { tenant, id });
+    }
+    Ok(written)
 }
 
 /// A name as it may be stored: without secrets, and without the one character that PostgreSQL cannot hold.

@@ -40,6 +40,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for a transaction, whose queue is bounded too; half of a request's usual deadline.
 const WRITER_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Connections that ask what became of transactions; made when there is something to ask.
+const SETTLERS_MAX: u32 = 2;
 /// What every PostgreSQL connection is told: no statement, no wait for a lock and no pause inside a transaction is
 /// without an end.
 const POSTGRES_SETTINGS: [(&str, &str); 4] = [
@@ -113,11 +115,14 @@ pub(crate) async fn postgres(
     drop(conn.close().await); // the server notices by itself
     let writers = PoolOptions::new().max_connections(options.writers.max(1)).acquire_timeout(WRITER_ACQUIRE_TIMEOUT);
     let writers = writers.connect_lazy_with(connect.clone());
+    let settlers = PoolOptions::new().max_connections(SETTLERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
+    let settlers = settlers.connect_lazy_with(connect.clone());
     let readers = PoolOptions::new().max_connections(options.readers.max(1)).acquire_timeout(ACQUIRE_TIMEOUT);
     let readers = readers.connect_lazy_with(connect.options([("default_transaction_read_only", "on")]));
     let caches = Arc::new(Caches::new(true));
     let signing_key = shared_signing_key(&writers, keys, statements, now).await?;
-    let writing = Writing::Beside(Transactions::new(writers, options.queue, caches.clone(), statements.clone()));
+    let pools = (writers, settlers);
+    let writing = Writing::Beside(Transactions::new(pools, options.queue, caches.clone(), statements.clone()));
     Ok(Opened { db: Db::Postgres(readers), writing, caches, signing_key, lock: None })
 }
 

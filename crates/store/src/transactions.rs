@@ -40,6 +40,9 @@ pub(crate) struct Transactions(Arc<Inner>);
 
 struct Inner {
     pool: PgPool,
+    /// For [`Transactions::settle`] alone: a transaction holds its place in `pool` until its outcome is known, so who
+    /// asks there would wait for those who wait for him.
+    settlers: PgPool,
     /// Jobs that wait or run.
     room: Arc<Semaphore>,
     closed: RwLock<bool>,
@@ -57,10 +60,17 @@ enum Attempt<T> {
 }
 
 impl Transactions {
-    pub(crate) fn new(pool: PgPool, queue_max: usize, caches: Arc<Caches>, statements: Arc<AtomicU64>) -> Self {
+    /// `pool` and `settlers` lead to the same database; `settlers` is used by nobody else.
+    pub(crate) fn new(
+        (pool, settlers): (PgPool, PgPool),
+        queue_max: usize,
+        caches: Arc<Caches>,
+        statements: Arc<AtomicU64>,
+    ) -> Self {
         let room = Arc::new(Semaphore::new(queue_max.max(1)));
         let (closed, jobs) = (RwLock::new(false), TaskTracker::new());
-        Self(Arc::new(Inner { pool, room, closed, jobs, caches, last_event: LastEvent::default(), statements }))
+        let last_event = LastEvent::default();
+        Self(Arc::new(Inner { pool, settlers, room, closed, jobs, caches, last_event, statements }))
     }
 
     /// Hands a job over; it runs even if nobody waits for its answer.
@@ -94,6 +104,7 @@ impl Transactions {
         self.0.jobs.close();
         self.0.jobs.wait().await;
         self.0.pool.close().await;
+        self.0.settlers.close().await;
     }
 
     async fn run<T, F>(&self, name: &'static str, work: F, _place: OwnedSemaphorePermit) -> Written<T>
@@ -202,7 +213,7 @@ impl Transactions {
     }
 
     async fn status(&self, id: &str) -> Result<Option<String>> {
-        let conn = self.0.pool.acquire().await.map_err(failure)?;
+        let conn = self.0.settlers.acquire().await.map_err(failure)?;
         let mut session = Session::postgres(conn, self.0.statements.clone());
         let row = session.row(sql("SELECT pg_xact_status($1::text::xid8)").bind(id)).await?;
         row.map_or(Ok(None), |row| row.get(0))

@@ -177,6 +177,9 @@ async fn run_in_savepoint(tx: &mut Tx, job: &mut dyn Job) -> Result<()> {
 }
 
 /// Finds out whether a COMMIT that failed took place, by reading again in the same process.
+// SECURITY: after an I/O error, not to find it proves nothing. SQLite writes all frames and the mark of the commit into
+// the log before it flushes, and if the flush fails it forgets them in memory only: killed now, it finds them there when
+// it opens the file again, and the files that the commit names must still be there (F4, F18).
 async fn settle(tx: &mut Tx, error: Error, stop: &AtomicBool) -> Group {
     drop(tx.control("ROLLBACK").await); // nothing to roll back if the COMMIT did take place
     let Some(witness) = tx.witness.take() else {
@@ -184,6 +187,7 @@ async fn settle(tx: &mut Tx, error: Error, stop: &AtomicBool) -> Group {
     };
     match tx.landed(&witness).await {
         Ok(true) => Group::Committed,
+        Ok(false) if error.code() == db::IO => Group::Unknown(error),
         Ok(false) => Group::RolledBack(not_committed(error)),
         Err(again) => Group::Unknown(noted(again, stop)),
     }

@@ -114,6 +114,25 @@ async fn a_root_of_ones_own_is_nobody_elses_under_another_name() {
     warehouses::create(&admin, &request(&own, &[&format!("file://{directory}/more")])).await.unwrap();
 }
 
+/// R32: what every look at a warehouse goes through is short.
+#[tokio::test]
+async fn a_warehouse_has_a_bounded_number_of_locations() {
+    let world = World::new().await;
+    let directory = world.directory.path().display().to_string();
+    let places: Vec<String> = (0..65).map(|index| format!("file://{directory}/more-{index}")).collect();
+    let request = |places: &[String]| warehouses::WarehouseRequest {
+        name: "pond".parse().unwrap(),
+        root: Some(format!("file://{directory}/own")),
+        allowed_locations: places.to_vec(),
+        default: false,
+    };
+    let admin = world.admin().await;
+    let error = warehouses::create(&admin, &request(&places)).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, "too_many_locations"));
+    assert!(!world.directory.path().join("own").exists());
+    warehouses::create(&admin, &request(&places[1..])).await.unwrap();
+}
+
 /// R22: a credential without the scope learns from no administrative door which tables there are.
 #[tokio::test]
 async fn an_under_scoped_credential_releases_nothing_and_learns_nothing() {

@@ -9,6 +9,9 @@ use polder_types::{Error, Location, Result, Subject, WarehouseName};
 
 use crate::OpCtx;
 
+/// Most further locations of one warehouse: each is looked at for every table, and compared with all of every tenant.
+const ALLOWED_LOCATIONS_MAX: usize = 64;
+
 /// A warehouse as an administrator asks for it.
 #[derive(Clone, Debug)]
 pub struct WarehouseRequest {
@@ -31,6 +34,13 @@ pub struct WarehouseRequest {
 pub async fn create(ctx: &OpCtx, request: &WarehouseRequest) -> Result<Arc<WarehouseRow>> {
     ctx.retrying(|ctx| async move {
         let permit = ctx.authorize(actions::ManageWarehouses, &ctx.tenant_ref())?;
+        if request.allowed_locations.len() > ALLOWED_LOCATIONS_MAX {
+            return Err(Error::invalid(
+                "too_many_locations",
+                format!("a warehouse has at most {ALLOWED_LOCATIONS_MAX} allowed locations"),
+            )
+            .about(Subject::Warehouse));
+        }
         let mut allowed_locations = Vec::with_capacity(request.allowed_locations.len());
         for text in &request.allowed_locations {
             allowed_locations.push(brought(&ctx, text).await?);

@@ -9,6 +9,7 @@ use object_store::{
     PutResult, Result as StoreResult, memory::InMemory,
 };
 use polder_types::ErrorKind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
@@ -187,6 +188,84 @@ async fn reads_are_bounded() {
     assert_eq!(bucket.read_all(&place("s3://lake/t/b"), 5).await.unwrap_err().kind(), ErrorKind::Internal);
     bucket.delete(&file).await.unwrap();
     bucket.delete(&file).await.unwrap();
+}
+
+/// Everything that a log could show of an error.
+fn shown(error: &Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(&format!(" {cause} {cause:?}"));
+        next = cause.source();
+    }
+    text
+}
+
+/// neither a key, in which partition values stand, nor what the store said reaches the log.
+#[tokio::test]
+async fn errors_of_the_store_name_no_key() {
+    let (path, source) = (|| "t/name=canary/1".to_owned(), || "canary, AKIDCANARY".into());
+    let errors: [fn(_, _) -> StoreError; 6] = [
+        |_, source| StoreError::Generic { store: "odd", source },
+        |path, source| StoreError::NotFound { path, source },
+        |path, source| StoreError::AlreadyExists { path, source },
+        |path, source| StoreError::Precondition { path, source },
+        |path, source| StoreError::PermissionDenied { path, source },
+        |path, source| StoreError::Unauthenticated { path, source },
+    ];
+    for error in errors {
+        for shown in [shown(&unreadable(error(path(), source()))), shown(&unwritable(error(path(), source())))] {
+            assert!(!shown.to_lowercase().contains("canary") && shown.contains("object store: "), "{shown}");
+        }
+    }
+    let bucket = Odd::bucket(Write::Fails, 2);
+    let secret = place("s3://lake/t/name=canary/1.json");
+    let table = TableObjects::new(bucket.clone(), place("s3://lake/t"));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for error in [
+        bucket.read_all(&secret, 9).await.unwrap_err(),
+        bucket.put_new(&secret, Bytes::from_static(b"x")).await.unwrap_err(),
+        table.read_all(&names(&["name=canary", "x"]), 9).await.unwrap_err(),
+        table.open(&names(&["name=canary", "x"]), 9).await.unwrap_err(),
+        table.read_all(&names(&["name=canary", ".."]), 9).await.unwrap_err(),
+    ] {
+        assert!(!shown(&error).contains("canary"), "{}", shown(&error));
+    }
+}
+
+/// of an answer only the status is kept, of a failed connection only its kind.
+#[tokio::test]
+async fn errors_of_http_keep_their_status_only() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let profile = S3Profile {
+        endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
+        region: "eu-north-1".to_owned(),
+        path_style: true,
+        access_key_id: "akid-canary".to_owned(),
+        secret_access_key: polder_types::Secret::new("canary".to_owned()),
+        buckets: Vec::new(),
+        tenants: Default::default(),
+    };
+    let bucket = Bucket::new("lake", s3(&profile, "lake").unwrap());
+    let file = place("s3://lake/t/name=canary/1.json");
+    let refuse = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4_096];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        let body = "<Error><Code>AccessDenied</Code><Key>t/name=canary/1.json</Key></Error>";
+        let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        stream
+    };
+    let (read, _) = tokio::join!(bucket.read_all(&file, 9), refuse);
+    let refused = shown(&read.unwrap_err());
+    assert!(refused.contains("object store: permission denied, HTTP 403"), "{refused}");
+    drop(listener);
+    let gone = shown(&bucket.read_all(&file, 9).await.unwrap_err());
+    assert!(gone.contains("object store: failed, HTTP Connect"), "{gone}");
+    for shown in [refused, gone] {
+        assert!(!shown.contains("canary") && !shown.contains("127.0.0.1"), "{shown}");
+    }
 }
 
 /// A-004, R10: names of objects are plain, and always below the table.

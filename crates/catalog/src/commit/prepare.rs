@@ -59,35 +59,72 @@ impl NewFile {
 }
 
 /// Decides on committing to a table.
-pub(super) fn permit_commit(ctx: &OpCtx, warehouse: &WarehouseRow, table: &TableRef) -> Result<Permit<actions::CommitTable>> {
+pub(super) fn permit_commit(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    table: &TableRef,
+) -> Result<Permit<actions::CommitTable>> {
     resolve::permit(ctx, warehouse, actions::CommitTable, table)
 }
 
-/// Makes the change of one table from its current row.
-pub(super) async fn prepare(ctx: &OpCtx, warehouse: &WarehouseRow, commit: &TableCommit) -> Result<Change> {
-    let row = resolve::table(ctx, warehouse, &commit.ident).await?;
+/// Makes the change of one table from its current row; `room` is for the documents of all tables of the commit.
+///
+/// # Errors
+/// What the commit protocol refuses; `TooLarge` if there is no room for the document.
+pub(super) async fn prepare(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    row: Arc<TableRow>,
+    commit: &Arc<TableCommit>,
+    room: &mut usize,
+) -> Result<Change> {
     let permit = permit_commit(ctx, warehouse, &row.table)?; // SECURITY: nothing below may run without it
     let base = ctx.catalog().metadata().current(&permit, &row).await?;
-    metadata::check(Some(base.doc()), &commit.requirements)?;
+    *room = room.checked_sub(base.len()).ok_or_else(too_large_together)?;
+    let change = {
+        let (ctx, row, doc, commit) = (ctx.clone(), Arc::clone(&row), Arc::clone(base.doc()), Arc::clone(commit));
+        move || change(&ctx, &row, &doc, &commit)
+    };
+    let (next, bindings) = ctx.catalog().heavy().run(base.len().saturating_add(commit.bytes), change).await?;
+    Ok(Change { permit, row, base, next, bindings })
+}
+
+fn too_large_together() -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        Subject::Table,
+        "transaction_too_large",
+        "the tables of the commit have more than 256 MiB of metadata together; commit to fewer tables at once",
+    )
+}
+
+/// What is done with the document itself: requirements, updates, locations, columns, the bytes of the next one.
+fn change(
+    ctx: &OpCtx,
+    row: &TableRow,
+    base: &TableDoc,
+    commit: &TableCommit,
+) -> Result<(Option<NewFile>, Vec<ColumnBinding>)> {
+    metadata::check(Some(base), &commit.requirements)?;
     if commit.updates.is_empty() {
-        return Ok(Change { permit, row, base, next: None, bindings: Vec::new() });
+        return Ok((None, Vec::new()));
     }
     // A commit that waited for others must not turn the table's clock back.
-    let now = ctx.now().max(Micros(base.doc().last_updated_ms().saturating_mul(1_000)));
-    let next = metadata::apply(Some(base.doc()), &commit.updates, now)?
-        .with_log_entry(&row.metadata_location, base.doc().last_updated_ms())?;
+    let now = ctx.now().max(Micros(base.last_updated_ms().saturating_mul(1_000)));
+    let next = metadata::apply(Some(base), &commit.updates, now)?
+        .with_log_entry(&row.metadata_location, base.last_updated_ms())?;
     // SECURITY: every location at every commit, after the updates were applied (R4, R9, R10).
     let root = places::check_table_location(&row.warehouse, &row.location)?.clone();
     places::check_document(&next, &row.location)?;
     if !edits_policies(ctx, &row.table) {
-        columns::check_kept(ctx.snapshot(), &row.table, base.doc(), &next)?;
+        columns::check_kept(ctx.snapshot(), &row.table, base, &next)?;
     }
     let name = row.table.qualified();
     // Of the old document too: it may hold a column that this commit renames, and that came unseen.
     let restrictions = ctx.snapshot().restrictions_on(row.table.id, &name);
-    let bindings = columns::new_bindings(restrictions, row.table.id, &[base.doc(), &next]);
+    let bindings = columns::new_bindings(restrictions, row.table.id, &[base, &next]);
     let next = NewFile::new(&root, &row.location, next_version(&row.metadata_location), next)?;
-    Ok(Change { permit, row, base, next: Some(next), bindings })
+    Ok((Some(next), bindings))
 }
 
 /// True if the caller may edit policies on the table, and so may decide what becomes of the columns they read.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use polder_policy::actions;
 use polder_store::{CommitOutcome, Creation, PointerSwap, TableRow};
 use polder_types::{Error, Result};
 
@@ -44,7 +45,7 @@ pub(super) async fn publish(ctx: &OpCtx, plans: Vec<Plan>) -> Result<Published> 
         && change.next.is_none()
         && ctx.stamp().keyed.is_none()
     {
-        return Ok(Published::Committed(vec![LoadedTable::new(ctx, &change.row, &change.base, SnapshotsMode::All)?]));
+        return unchanged(ctx, change).await;
     }
     let files: Vec<&NewFile> = plans.iter().filter_map(Plan::file).collect();
     write_all(ctx, &files).await?;
@@ -65,6 +66,16 @@ pub(super) async fn publish(ctx: &OpCtx, plans: Vec<Plan>) -> Result<Published> 
         // SECURITY: not one file is removed; the transaction may have landed, or land later (F4, F18).
         CommitOutcome::Unknown(error) => Err(state_unknown(error)),
     }
+}
+
+/// The answer of a commit that changes nothing, and needs no transaction.
+async fn unchanged(ctx: &OpCtx, change: &Change) -> Result<Published> {
+    // SECURITY: what the transaction would refuse is refused here: the answer is the whole document (R18).
+    if ctx.newest().await?.snapshot().version() != change.permit.version() {
+        return Ok(Published::StalePolicy);
+    }
+    ctx.count_allowed::<actions::CommitTable>(change.permit.resource());
+    Ok(Published::Committed(vec![LoadedTable::new(ctx, &change.row, &change.base, SnapshotsMode::All)?]))
 }
 
 async fn transact(ctx: &OpCtx, plans: &[Plan]) -> CommitOutcome {
@@ -103,7 +114,12 @@ async fn committed(ctx: &OpCtx, plans: &[Plan], rows: Vec<Arc<TableRow>>) -> Res
     let mut tables = Vec::with_capacity(plans.len());
     for plan in plans {
         let (row, stored) = match plan {
-            Plan::Change(change) => (moved.next(), change.next.as_ref().map_or(&change.base, |file| &file.stored)),
+            Plan::Change(Change { next: Some(file), .. }) => (moved.next(), &file.stored),
+            Plan::Change(change) => {
+                // The store has a record of what moved only.
+                ctx.count_allowed::<actions::CommitTable>(change.permit.resource());
+                (moved.next(), &change.base)
+            }
             Plan::Make(birth) => (made.next(), &birth.file.stored),
         };
         let row = row.ok_or_else(|| state_unknown(Error::internal("a commit returned too few rows")))?;

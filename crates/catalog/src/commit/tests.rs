@@ -5,3 +5,4 @@ mod faults;
 mod places;
 mod races;
 mod transactions;
+mod unchanged;

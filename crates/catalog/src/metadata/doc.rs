@@ -184,7 +184,7 @@ impl TableDoc {
     /// A schema by its id.
     #[must_use]
     pub fn schema_by_id(&self, schema_id: i32) -> Option<&SchemaView> {
-        self.schemas().into_iter().map(|schema| &schema.view).find(|view| view.schema_id == schema_id)
+        self.schema(schema_id).map(|schema| &schema.view)
     }
 
     /// The schemas, in the order they were added.
@@ -252,16 +252,12 @@ impl TableDoc {
     /// The branches and tags. Documents without `refs` have `main` if they have a current snapshot.
     #[must_use]
     pub fn refs(&self) -> Vec<(&str, SnapshotRef)> {
-        let mut refs: Vec<_> = match self.members.get("refs") {
-            Some(Member::Refs(refs)) => {
-                refs.iter().filter_map(|(name, entry)| Some((name.as_str(), entry.reference?))).collect()
-            }
-            _ => Vec::new(),
-        };
-        if let Some(snapshot_id) = self.current_snapshot_id()
+        let listed = self.listed_refs().into_iter().flatten();
+        let mut refs: Vec<_> = listed.filter_map(|(name, entry)| Some((name.as_str(), entry.reference?))).collect();
+        if let Some(main) = self.snapshot_ref(MAIN_BRANCH)
             && !refs.iter().any(|(name, _)| *name == MAIN_BRANCH)
         {
-            refs.push((MAIN_BRANCH, SnapshotRef { kind: RefKind::Branch, snapshot_id }));
+            refs.push((MAIN_BRANCH, main));
         }
         refs
     }
@@ -269,7 +265,16 @@ impl TableDoc {
     /// A branch or tag by its name.
     #[must_use]
     pub fn snapshot_ref(&self, name: &str) -> Option<SnapshotRef> {
-        self.refs().into_iter().find(|(known, _)| *known == name).map(|(_, reference)| reference)
+        let listed = self.listed_refs().and_then(|refs| refs.get(name)?.reference);
+        let current = if name == MAIN_BRANCH { self.current_snapshot_id() } else { None };
+        listed.or_else(|| Some(SnapshotRef { kind: RefKind::Branch, snapshot_id: current? }))
+    }
+
+    fn listed_refs(&self) -> Option<&IndexMap<String, RefEntry>> {
+        match self.members.get("refs") {
+            Some(Member::Refs(refs)) => Some(refs),
+            _ => None,
+        }
     }
 
     /// The history of the main branch, oldest first.
@@ -299,6 +304,17 @@ impl TableDoc {
     /// How many bytes the document takes at most.
     pub(super) fn bytes_max(&self) -> usize {
         self.members.iter().map(|(name, member)| key_bytes_max(name) + member.bytes_max()).sum::<usize>() + 2
+    }
+
+    /// How many entries its lists have: what an update may have to look through.
+    pub(super) fn entries_count(&self) -> usize {
+        self.members.values().map(Member::entries_count).sum()
+    }
+
+    /// A schema by its id.
+    pub(super) fn schema(&self, schema_id: i32) -> Option<&Arc<Schema>> {
+        let listed = self.list::<Schema>().iter();
+        listed.chain(self.single_schema()).find(|schema| schema.view.schema_id == schema_id)
     }
 
     pub(super) fn schemas(&self) -> Vec<&Arc<Schema>> {
@@ -391,6 +407,23 @@ impl Member {
             "schema" if version == 1 => Schema::decode(raw).map(Arc::new).map(Self::SingleSchema),
             "partition-spec" if version == 1 => PartitionSpec::from_fields(raw).map(Arc::new).map(Self::SingleSpec),
             _ => Ok(Self::Raw(raw)),
+        }
+    }
+
+    fn entries_count(&self) -> usize {
+        match self {
+            Self::Raw(_) | Self::SingleSchema(_) | Self::SingleSpec(_) => 1,
+            Self::Schemas(list) => list.len(),
+            Self::Specs(list) => list.len(),
+            Self::Orders(list) => list.len(),
+            Self::Snapshots(list) => list.len(),
+            Self::SnapshotLog(list) => list.len(),
+            Self::MetadataLog(list) => list.len(),
+            Self::Statistics(list) => list.len(),
+            Self::PartitionStatistics(list) => list.len(),
+            Self::EncryptionKeys(list) => list.len(),
+            Self::Refs(refs) => refs.len(),
+            Self::Properties(properties) => properties.len(),
         }
     }
 

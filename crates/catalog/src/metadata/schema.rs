@@ -1,7 +1,7 @@
 //! Schemas as a typed, read-only view. A type that is not known still loads, as `Other`; refuses repeated
 //! ids and names.
 
-use std::collections::HashSet;
+use std::{cmp::Ordering, collections::HashSet};
 
 use polder_types::Result;
 use serde_json::{Map, Value};
@@ -94,18 +94,6 @@ impl SchemaView {
         push_fields(&self.fields, &[], &mut found);
         found
     }
-
-    /// Finds a field by its names: `["address", "city"]`, `["tags", "element"]`.
-    #[must_use]
-    pub fn field_by_path(&self, path: &[&str]) -> Option<NestedField<'_>> {
-        self.nested_fields().into_iter().find(|field| field.path == path)
-    }
-
-    /// Finds a field by its id, at any depth.
-    #[must_use]
-    pub fn field_by_id(&self, id: i32) -> Option<NestedField<'_>> {
-        self.nested_fields().into_iter().find(|field| field.id == id)
-    }
 }
 
 fn push_fields<'a>(fields: &'a [FieldView], above: &[&'a str], found: &mut Vec<NestedField<'a>>) {
@@ -144,10 +132,12 @@ fn push_nested<'a>(nested: NestedField<'a>, found: &mut Vec<NestedField<'a>>) {
 pub(super) struct Schema {
     pub(super) view: SchemaView,
     pub(super) raw: Raw,
-    /// The meaning as text, without the schema's id: equal texts are equal schemas.
-    pub(super) fingerprint: String,
-    /// The highest field id, 0 if there are none.
-    pub(super) highest_field_id: i32,
+    /// The hash of its meaning, without the schema's id: equal ones are equal schemas.
+    pub(super) fingerprint: blake3::Hash,
+    /// The ids of all fields at every depth, in their order: each look is cheap, since a commit may bring many (R32).
+    ids: Vec<i32>,
+    /// The places of the columns, in the order of their names.
+    by_name: Vec<usize>,
 }
 
 impl Schema {
@@ -158,23 +148,75 @@ impl Schema {
     pub(super) fn decode(raw: Raw) -> Result<Self> {
         let mut value: Value = decode(&raw, "the schema")?;
         let view = view_of(&value)?;
-        let nested = view.nested_fields();
-        let (mut ids, mut names) = (HashSet::new(), HashSet::new());
-        for field in &nested {
-            if !ids.insert(field.id) {
-                return Err(invalid(format!("the schema is not valid: field id {} is used twice", field.id)));
-            }
-            if !names.insert(field.path.join(".")) {
-                return Err(invalid(format!("the schema is not valid: `{}` is named twice", field.path.join("."))));
-            }
+        let mut ids: Vec<i32> = view.nested_fields().iter().map(|field| field.id).collect();
+        ids.sort_unstable();
+        if let Some(id) = ids.iter().zip(ids.iter().skip(1)).find_map(|(id, next)| (id == next).then_some(id)) {
+            return Err(invalid(format!("the schema is not valid: field id {id} is used twice")));
         }
-        if let Some(id) = view.identifier_field_ids.iter().find(|id| !ids.contains(id)) {
+        let mut names = Names::default();
+        view.fields.iter().try_for_each(|field| names.add(None, &field.name, &field.ty))?;
+        if let Some(id) = view.identifier_field_ids.iter().find(|id| ids.binary_search(id).is_err()) {
             return Err(invalid(format!("the schema is not valid: identifier field {id} does not exist")));
         }
         normalise(&mut value);
-        let fingerprint = value.to_string();
-        let highest_field_id = ids.into_iter().max().unwrap_or(0);
-        Ok(Self { view, raw, fingerprint, highest_field_id })
+        let fingerprint = blake3::hash(value.to_string().as_bytes());
+        let mut by_name: Vec<usize> = (0..view.fields.len()).collect();
+        by_name.sort_unstable_by_key(|place| view.fields.get(*place).map(|field| field.name.as_str()));
+        Ok(Self { view, raw, fingerprint, ids, by_name })
+    }
+
+    /// How many fields it has at every depth.
+    pub(super) fn fields_count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The highest field id, 0 if there are none.
+    pub(super) fn highest_field_id(&self) -> i32 {
+        self.ids.last().copied().unwrap_or(0)
+    }
+
+    /// True if a field of this id is there, at whatever depth.
+    pub(super) fn has_field(&self, id: i32) -> bool {
+        self.ids.binary_search(&id).is_ok()
+    }
+
+    /// The column of this name.
+    pub(super) fn column(&self, name: &str) -> Option<&FieldView> {
+        let named = |place: &usize| self.view.fields.get(*place);
+        let found = self
+            .by_name
+            .binary_search_by(|place| named(place).map_or(Ordering::Less, |field| field.name.as_str().cmp(name)));
+        self.by_name.get(found.ok()?).and_then(named)
+    }
+}
+
+/// The full names of a schema's fields, as hashes that grow with the path: the texts themselves would take the square
+/// of the schema's size (R32).
+#[derive(Default)]
+struct Names(HashSet<blake3::Hash>);
+
+impl Names {
+    /// Adds a field and what is below it. Java joins names by dots, so `a.b` and the `b` in `a` are one name.
+    fn add(&mut self, above: Option<&blake3::Hasher>, name: &str, ty: &TypeView) -> Result<()> {
+        let mut path = above.cloned().unwrap_or_default();
+        if above.is_some() {
+            path.update(b".");
+        }
+        path.update(name.as_bytes());
+        if !self.0.insert(path.finalize()) {
+            return Err(invalid(format!("the schema is not valid: `{name}` is named twice")));
+        }
+        match ty {
+            TypeView::Primitive(_) | TypeView::Other(_) => Ok(()),
+            TypeView::Struct(fields) => {
+                fields.iter().try_for_each(|field| self.add(Some(&path), &field.name, &field.ty))
+            }
+            TypeView::List { element, .. } => self.add(Some(&path), "element", element),
+            TypeView::Map { key, value, .. } => {
+                self.add(Some(&path), "key", key)?;
+                self.add(Some(&path), "value", value)
+            }
+        }
     }
 }
 

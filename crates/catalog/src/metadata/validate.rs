@@ -86,7 +86,7 @@ fn check_schemas(doc: &TableDoc) -> Result<()> {
     if doc.schema_by_id(current).is_none() {
         return Err(invalid(format!("the metadata is not valid: current schema {current} does not exist")));
     }
-    let highest = doc.schemas().into_iter().map(|schema| schema.highest_field_id).max().unwrap_or(0);
+    let highest = doc.schemas().into_iter().map(|schema| schema.highest_field_id()).max().unwrap_or(0);
     if highest > doc.last_column_id() {
         return Err(invalid(format!("the metadata is not valid: field id {highest} is above `last-column-id`")));
     }

@@ -2,4 +2,5 @@
 
 mod doors;
 mod escapes;
+mod links;
 mod restrictions;

@@ -54,6 +54,28 @@ fn a_symbolic_link_out_of_the_root_is_refused() {
     assert_eq!(files(&outside), ["secret.json"]);
 }
 
+/// A-004, R32: a pipe at a file's name keeps nobody waiting, and is no file.
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let Place { directory, root, writer } = place();
+    let pipe = directory.path().join("lake/0.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let place = root.join("0.json").unwrap();
+    assert_eq!(writer.read(&root, &place, 100).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(writer.put_new(&root, &place, b"x", "a").unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+/// nor is a link followed that came after the look at the place.
+#[test]
+fn a_link_is_not_opened() {
+    let Place { directory, .. } = place();
+    let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+    fs::write(&file, "text").unwrap();
+    symlink(&file, &link).unwrap();
+    assert_eq!(read_bounded(&file, 100).unwrap(), b"text");
+    assert!(read_bounded(&link, 100).is_err());
+}
+
 /// R7: a sibling whose name begins like the root's is outside.
 #[test]
 fn a_sibling_with_the_same_beginning_is_outside() {

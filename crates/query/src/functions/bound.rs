@@ -1,7 +1,10 @@
 //! Functions that make long values, with bounds: what a call would make is estimated from its arguments before
-//! anything is allocated (`repeat('x', 2147483647)`), for one value and for all values of a batch.
+//! anything is allocated (`repeat('x', 2147483647)`).
 //!
-//! The estimate looks at visible values only, so that the refusal tells nothing about hidden ones.
+//! SECURITY: the estimate looks at visible values only, and at each row for itself, so that a refusal tells nothing about
+//! hidden rows. A bound on what a batch makes would: how many visible rows a batch has depends on the hidden ones between
+//! them. Batches are short instead where a statement makes long values ([`rows_at_once`]), by the statement alone, and
+//! what takes long is done portion by portion.
 
 use std::sync::Arc;
 
@@ -11,7 +14,7 @@ use datafusion::{
         compute::cast,
         datatypes::{DataType, FieldRef, Int64Type, IntervalMonthDayNanoType, TimestampNanosecondType},
     },
-    error::Result,
+    error::{DataFusionError, Result},
     logical_expr::{
         ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
         expr::ScalarFunction,
@@ -19,7 +22,7 @@ use datafusion::{
 };
 
 use super::{
-    pattern::{check_patterns, in_portions},
+    pattern::{PORTION_BYTES, check_patterns, in_portions},
     size::{Sizes, list_len},
 };
 use crate::{
@@ -29,12 +32,16 @@ use crate::{
 
 /// Most bytes of one value that a function makes.
 pub(crate) const VALUE_BYTES_MAX: usize = 128 * 1024;
-/// Most bytes of all the values that one call makes for one batch.
-pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of one value that a function is given of which it makes about as much again.
+const SAME_BYTES_MAX: usize = 1024 * 1024;
+/// About how many bytes all calls of a statement make for one batch, at most.
+const BATCH_BYTES: usize = 64 * 1024 * 1024;
+/// Fewest rows of a batch, however many calls.
+const BATCH_ROWS_MIN: usize = 8;
 /// Bytes that one letter of a time format makes, at most.
 const FORMATTED_BYTES: usize = 16;
-/// Most pairs of parts that one call looks at for one batch: seconds of work, not hours.
-const PAIRS_MAX: usize = 1 << 29;
+/// Most pairs of parts that one call looks at for one row: about a second of work, which nothing can cancel.
+const PAIRS_MAX: usize = 1 << 27;
 /// Bytes that a number takes as text, generously.
 const NUMBER_TEXT_BYTES: usize = 40;
 
@@ -72,8 +79,27 @@ pub(super) enum Bound {
 
 impl Bound {
     /// True if the second argument is a regular expression.
-    pub(super) fn is_pattern(self) -> bool {
+    fn is_pattern(self) -> bool {
         matches!(self, Self::Pattern | Self::RegexpReplace)
+    }
+
+    /// True if a batch may be hours of work.
+    pub(super) fn takes_long(self) -> bool {
+        self.is_pattern() || self == Self::Pairs
+    }
+
+    /// True if the values may be long that a call makes.
+    pub(super) fn makes_values(self) -> bool {
+        !matches!(self, Self::Pattern | Self::Pairs)
+    }
+
+    /// What one row may come to, and what is said of more.
+    fn row_max(self) -> (usize, fn() -> DataFusionError) {
+        match self {
+            Self::Pairs => (PAIRS_MAX, too_many_pairs),
+            Self::Same => (SAME_BYTES_MAX, too_long),
+            _ => (VALUE_BYTES_MAX, too_long),
+        }
     }
 
     /// The bound of an engine's function, by its own name.
@@ -103,7 +129,7 @@ impl Bound {
 pub(super) struct Bounded {
     inner: Arc<ScalarUDF>,
     bound: Bound,
-    /// The query that a function with a pattern works for.
+    /// The query that a function works for whose work takes long.
     watch: Option<Watch>,
 }
 
@@ -113,7 +139,7 @@ impl Bounded {
     }
 }
 
-/// A function with a pattern, made to stop with its query.
+/// A function whose work takes long, made to stop with its query.
 pub(super) fn watched(udf: &Arc<ScalarUDF>, watch: &Watch) -> Arc<ScalarUDF> {
     let inner: &dyn std::any::Any = udf.inner().as_ref();
     match inner.downcast_ref::<Bounded>() {
@@ -162,52 +188,55 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        check(self.bound, &args)?;
+        let work = check(self.bound, self.watch.as_ref(), &args)?;
         match &self.watch {
-            Some(watch) => in_portions(watch, args, |args| self.inner.invoke_with_args(args)),
+            Some(watch) => {
+                let portion = if self.bound == Bound::Pairs { PAIRS_MAX } else { PORTION_BYTES };
+                in_portions(watch, args, &work, portion, |args| self.inner.invoke_with_args(args))
+            }
             None => self.inner.invoke_with_args(args),
         }
     }
 }
 
-pub(crate) fn too_long() -> datafusion::error::DataFusionError {
-    carry(limit(
-        Phase::Run,
-        format!("a function makes values of at most {VALUE_BYTES_MAX} bytes, and {BATCH_BYTES_MAX} bytes in one step"),
-    ))
+fn too_long() -> DataFusionError {
+    carry(limit(Phase::Run, format!("a function makes values of at most {VALUE_BYTES_MAX} bytes")))
 }
 
-fn too_many_pairs() -> datafusion::error::DataFusionError {
+fn too_many_pairs() -> DataFusionError {
     carry(limit(Phase::Run, "a function compares texts or lists that are too long to compare part by part"))
 }
 
-/// Estimates what a call makes and refuses it if that is too much.
-fn check(bound: Bound, args: &ScalarFunctionArgs) -> Result<()> {
+/// How many rows a batch may have in a statement with so many calls that make values; `None` for any.
+pub(super) fn rows_at_once(calls: usize) -> Option<usize> {
+    (calls > 0).then(|| (BATCH_BYTES / VALUE_BYTES_MAX / calls).max(BATCH_ROWS_MIN))
+}
+
+/// Estimates what a call makes of each row and refuses it if that is too much. Gives the work that each row is, where it
+/// may be long.
+fn check(bound: Bound, watch: Option<&Watch>, args: &ScalarFunctionArgs) -> Result<Vec<usize>> {
     let sizes = args.args.iter().map(Sizes::of).collect::<Result<Vec<_>>>()?;
     if bound.is_pattern()
         && let Some(patterns) = args.args.get(1)
     {
-        check_patterns(patterns)?;
+        check_patterns(watch, patterns)?;
     }
     let estimate = Estimate::new(bound, args, &sizes)?;
     // A constant call is made once.
     let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
     let rows = if constant { args.number_rows.min(1) } else { args.number_rows };
-    let mut total = 0usize;
+    let (max, refusal) = bound.row_max();
+    let mut work = Vec::with_capacity(if bound.takes_long() { rows } else { 0 });
     for row in 0..rows {
-        let bytes = estimate.row(row)?;
-        total = total.saturating_add(bytes);
-        if bound == Bound::Pairs {
-            if total > PAIRS_MAX {
-                return Err(too_many_pairs());
-            }
-            continue;
+        let made = estimate.row(row)?;
+        if made > max {
+            return Err(refusal());
         }
-        if total > BATCH_BYTES_MAX || (estimate.bounds_values() && bytes > VALUE_BYTES_MAX) {
-            return Err(too_long());
+        if bound.takes_long() {
+            work.push(if bound.is_pattern() { estimate.size(0, row) } else { made });
         }
     }
-    Ok(())
+    Ok(work)
 }
 
 /// The arguments of one call, measured.
@@ -227,11 +256,6 @@ impl<'a> Estimate<'a> {
         };
         let series = (bound == Bound::Series).then(|| series_lengths(&args.args, args.number_rows)).transpose()?;
         Ok(Self { bound, args: &args.args, sizes, counts, series })
-    }
-
-    /// True where one long value, not only many, is the danger.
-    fn bounds_values(&self) -> bool {
-        !matches!(self.bound, Bound::Pattern | Bound::Same)
     }
 
     fn size(&self, index: usize, row: usize) -> usize {
@@ -367,7 +391,7 @@ impl ScalarUDFImpl for Identity {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        check(Bound::Sum, &args)?;
+        check(Bound::Sum, None, &args)?;
         args.args.into_iter().next().ok_or_else(too_long)
     }
 }

@@ -22,7 +22,6 @@ use datafusion::{
     },
 };
 
-pub(crate) use bound::{BATCH_BYTES_MAX, too_long};
 use bound::{Bound, Bounded};
 pub(crate) use size::value_bytes;
 
@@ -379,7 +378,7 @@ fn bound_expr(expr: Expr, watch: &Watch) -> Transformed<Expr> {
         Expr::ScalarFunction(ScalarFunction { func, args }) => {
             let bound = Bound::of(func.name());
             let bounded = match FUNCTIONS.scalar.get(func.name()) {
-                Some(ours) if bound.is_some_and(Bound::is_pattern) => bound::watched(ours, watch),
+                Some(ours) if bound.is_some_and(Bound::takes_long) => bound::watched(ours, watch),
                 Some(ours) if bound.is_some() && !bound::is_bounded(&func) => ours.clone(),
                 _ => func,
             };
@@ -396,6 +395,28 @@ fn bound_expr(expr: Expr, watch: &Watch) -> Transformed<Expr> {
         }
         other => Transformed::yes(other),
     }
+}
+
+/// How many rows a batch may have while a plan runs, so that what its functions make of them stays small; `None` for any.
+pub(crate) fn rows_at_once(plan: &LogicalPlan) -> datafusion::error::Result<Option<usize>> {
+    let mut calls = 0;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|inner| {
+                let makes = match inner {
+                    Expr::ScalarFunction(call) => {
+                        call.func.name() != bound::IDENTITY
+                            && Bound::of(call.func.name()).is_some_and(Bound::makes_values)
+                    }
+                    Expr::BinaryExpr(binary) => binary.op == Operator::StringConcat,
+                    _ => false,
+                };
+                calls += usize::from(makes);
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(bound::rows_at_once(calls))
 }
 
 /// True if every scalar function in an optimised plan is known and bounded.

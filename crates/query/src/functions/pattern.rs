@@ -38,7 +38,7 @@ const PATTERN_BYTES_MAX: usize = 1000;
 /// Most bytes of a compiled regular expression.
 const PROGRAM_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of text that are matched between two looks at the query.
-const PORTION_BYTES: usize = 256 * 1024;
+pub(super) const PORTION_BYTES: usize = 256 * 1024;
 /// With so few wildcards a LIKE is as fast as any comparison, and may be used to leave files out.
 const WILDCARDS_FEW: usize = 3;
 
@@ -93,7 +93,7 @@ fn is_simple(pattern: &Expr) -> bool {
 }
 
 /// Refuses regular expressions that are too long, or too large once compiled. What does not compile is left to the engine.
-pub(super) fn check_patterns(patterns: &ColumnarValue) -> Result<()> {
+pub(super) fn check_patterns(watch: Option<&Watch>, patterns: &ColumnarValue) -> Result<()> {
     let patterns = match patterns {
         ColumnarValue::Array(array) => array.clone(),
         ColumnarValue::Scalar(scalar) => scalar.to_array()?,
@@ -101,6 +101,7 @@ pub(super) fn check_patterns(patterns: &ColumnarValue) -> Result<()> {
     let patterns = texts(&patterns)?;
     let distinct: HashSet<&str> = patterns.as_string::<i64>().iter().flatten().collect();
     for pattern in distinct {
+        watch.map_or(Ok(()), Watch::go_on)?;
         check_length(pattern)?;
         let compiled = RegexBuilder::new(pattern).size_limit(PROGRAM_BYTES_MAX).build();
         if matches!(compiled, Err(regex::Error::CompiledTooBig(_))) {
@@ -124,28 +125,27 @@ fn texts(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(cast(array, &DataType::LargeUtf8)?)
 }
 
-/// Calls a function for a portion of the rows at a time, as long as somebody waits for the query.
+/// Calls a function for a portion of the rows at a time, as long as somebody waits for the query. `work` is what each row
+/// is, `max` about what is done between two looks at the query.
 pub(super) fn in_portions(
     watch: &Watch,
     args: ScalarFunctionArgs,
+    work: &[usize],
+    max: usize,
     call: impl Fn(ScalarFunctionArgs) -> Result<ColumnarValue>,
 ) -> Result<ColumnarValue> {
     watch.go_on()?;
-    let Some(text) = args.args.first() else { return call(args) };
-    let sizes = Sizes::of(text)?;
     let columnar = args.args.iter().any(|arg| matches!(arg, ColumnarValue::Array(_)));
-    let total = (0..args.number_rows).fold(0, |sum: usize, row| sum.saturating_add(sizes.row(row)));
-    if !columnar || total <= PORTION_BYTES {
+    let total = work.iter().fold(0, |sum: usize, work| sum.saturating_add(*work));
+    if !columnar || total <= max {
         return call(args);
     }
     let (mut made, mut from) = (Vec::new(), 0);
     while from < args.number_rows {
         watch.go_on()?;
-        let (mut rows, mut bytes) = (1, sizes.row(from));
-        while from + rows < args.number_rows && bytes.saturating_add(sizes.row(from + rows)) <= PORTION_BYTES {
-            bytes += sizes.row(from + rows);
-            rows += 1;
-        }
+        let mut left = max;
+        let fits = |work: &&usize| left.checked_sub(**work).map(|rest| left = rest).is_some();
+        let rows = work.iter().skip(from).take_while(fits).count().clamp(1, args.number_rows - from);
         made.push(call(portion(&args, from, rows))?.into_array(rows)?);
         from += rows;
     }
@@ -196,7 +196,14 @@ impl ScalarUDFImpl for Matches {
             };
             texts(&patterns)?.as_string::<i64>().iter().flatten().try_for_each(check_length)?;
         }
-        in_portions(&self.watch, args, |args| self.matches(&args))
+        let work = match args.args.first() {
+            Some(text) => {
+                let sizes = Sizes::of(text)?;
+                (0..args.number_rows).map(|row| sizes.row(row)).collect()
+            }
+            None => Vec::new(),
+        };
+        in_portions(&self.watch, args, &work, PORTION_BYTES, |args| self.matches(&args))
     }
 }
 

@@ -72,6 +72,75 @@ async fn long_values_are_refused() {
     }
 }
 
+/// R34: whether a query fails tells nothing about how many visible rows lie together: each row is bounded for itself, and a
+/// batch of many is done bit by bit.
+#[tokio::test]
+async fn limits_are_by_row_and_not_by_batch() {
+    let mut bench = Bench::new();
+    bench.patience = std::time::Duration::from_secs(120);
+    let many = |rows: usize| format!("(SELECT unnest(range(0, {rows})) AS id) t");
+    for (call, rows) in [
+        // The pairs of 22 rows were as many as a batch could have.
+        ("length(array_has_all(range(id, id+556), range(0, 556))::varchar)", 60),
+        ("length(repeat('x', 100000 + id))", 2000),
+        ("length(lpad('x', 30000 + id))", 4000),
+        ("length(replace(repeat('a', 300 + id), 'a', 'bbbbbbbbbb'))", 4000),
+        ("length(repeat('x', 60000 + id) || repeat('y', 60000 + id))", 1000),
+        ("length(upper(repeat('x', 60000 + id)))", 2000),
+        ("array_length(range(0, 10000 + id))", 2000),
+    ] {
+        let sql = format!("SELECT count({call}), count(*) FROM {} WHERE {call} >= 0", many(rows));
+        let answer = bench.rows(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        let text = crate::json::rows(&answer.batches, 1000).unwrap().text;
+        assert_eq!(text, format!("[[{rows},{rows}]]"), "{sql}");
+    }
+}
+
+/// A statement that makes long values does so in short batches, and means what it meant.
+#[tokio::test]
+async fn short_batches_change_no_answer() {
+    let mut bench = Bench::new();
+    bench.rows_max = 10_000;
+    let ids = "(SELECT unnest(range(0, 3000)) AS id) t";
+    for (sql, expected) in [
+        (format!("SELECT sum(length(repeat('ab', id))) FROM {ids}"), "[[8997000]]"),
+        (format!("SELECT count(DISTINCT concat('a', id % 7)) FROM {ids}"), "[[7]]"),
+        (
+            format!("SELECT n, count(*) FROM (SELECT id % 3 || 'x' AS n FROM {ids}) u GROUP BY n ORDER BY n"),
+            "[[\"0x\",1000],[\"1x\",1000],[\"2x\",1000]]",
+        ),
+        (
+            format!(
+                "SELECT max(s) FROM (SELECT lpad(id::varchar, 5, '0') AS s, count(*) OVER () AS c FROM {ids}) u WHERE c = 3000"
+            ),
+            "[[\"02999\"]]",
+        ),
+        (
+            format!(
+                "SELECT count(*) FROM {ids} JOIN (SELECT unnest(range(0, 3000)) AS k) u ON concat('k', id) = concat('k', k) AND length(repeat('x', id)) >= 0"
+            ),
+            "[[3000]]",
+        ),
+        (
+            format!(
+                "SELECT s FROM (SELECT repeat('x', id) AS s, id FROM {ids}) u ORDER BY length(s) DESC, id LIMIT 1 OFFSET 2999"
+            ),
+            "[[\"\"]]",
+        ),
+        (
+            "SELECT concat(name, region), info['city'] || '!' FROM pub.emp WHERE upper(name) = 'BOB'".to_owned(),
+            "[[\"bobus\",\"y!\"]]",
+        ),
+    ] {
+        let answer = bench.rows(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        assert_eq!(crate::json::rows(&answer.batches, 100_000).unwrap().text, expected, "{sql}");
+    }
+    let (planned, _) = bench.planned(&format!("SELECT repeat('x', id) FROM {ids}")).await.unwrap();
+    assert_eq!(planned.verified.task().session_config().batch_size(), 512);
+    let (planned, _) = bench.planned(&format!("SELECT id + 1 FROM {ids}")).await.unwrap();
+    assert_eq!(planned.verified.task().session_config().batch_size(), 4096);
+}
+
 /// Attack 18: expressions that double at each level are refused before they are put into one another.
 #[tokio::test]
 async fn doubling_expressions_are_refused() {

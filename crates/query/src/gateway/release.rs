@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Attempt, Gateway, Outcome};
 use crate::{
     answer::{AnswerColumn, AnswerHead, AnswerMetadata, ArrowAnswer, ENGINE, PolicyApplied, Provenance, QueryAnswer},
-    error::{Phase, internal},
+    error::{Phase, internal, unrepresentable},
     ipc, json,
     record::{self, Ran},
 };
@@ -32,7 +32,7 @@ impl Gateway {
         let facts = Facts::of(&outcome, canonical);
         let (rows, bytes_max) = (outcome.rows, self.config.bytes_max);
         let render = move || {
-            json::rows(&rows.batches, bytes_max).map_err(|json::NoJsonForm| no_form("JSON")).map(|text| {
+            json::rows(&rows.batches, bytes_max).map_err(no_json).map(|text| {
                 let truncated = rows.truncated || text.truncated;
                 (text, truncated)
             })
@@ -65,6 +65,13 @@ impl Gateway {
         let stream = self.pool.think(&attempt.slot, attempt.until, write).await?;
         recorded(attempt, &head).await?;
         Ok(ArrowAnswer { head, stream })
+    }
+}
+
+fn no_json(why: json::NoJsonForm) -> Error {
+    match why {
+        json::NoJsonForm::Type => no_form("JSON"),
+        json::NoJsonForm::Value => unrepresentable(),
     }
 }
 

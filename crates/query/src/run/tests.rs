@@ -92,6 +92,32 @@ async fn rows_are_cut_at_the_cap() {
     assert_eq!((none.count, none.truncated), (0, true));
 }
 
+/// Where an answer is cut follows from its values: not from how many batches they came in, nor from what lies beside them in
+/// memory.
+#[test]
+fn rows_are_cut_by_their_values() {
+    use datafusion::arrow::array::{ArrayRef, StringArray};
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..1000).map(|row| "x".repeat(row % 50))));
+    let whole = RecordBatch::try_from_iter([("a", texts)]).unwrap();
+    for bytes_max in [0, 1, 48, 1000, 24_499, 24_500, 1 << 20] {
+        let counts = [1000, 333, 7, 1].map(|rows| {
+            let (mut left, mut count) = (bytes_max, 0);
+            for from in (0..1000).step_by(rows) {
+                let batch = whole.slice(from, rows.min(1000 - from));
+                let fits = fitting(&batch, 990 - count, &mut left);
+                count += fits;
+                if fits < batch.num_rows() {
+                    break;
+                }
+            }
+            count
+        });
+        assert!(counts.iter().all(|count| *count == counts[0]), "{bytes_max}: {counts:?}");
+    }
+    let cut = copied(&whole.slice(10, 1));
+    assert!(cut.get_array_memory_size() < 1000, "{}", cut.get_array_memory_size());
+}
+
 /// Attacks 115, 119: memory that the engine does not account for ends at the limit too.
 #[tokio::test]
 async fn memory_ends_at_its_limit() {

@@ -18,12 +18,13 @@ use arrow::{
 use futures::TryStreamExt;
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use polder_policy::BoundPredicate;
-use polder_types::{Error, Location};
+use polder_types::Error;
 use tokio::sync::OnceCell;
 
 use super::{
     error::{unreadable, unsupported},
     evolve::Constants,
+    files::spelling,
     inventory::{DataFile, DeleteFile, DeleteKind},
     read::{Batches, ParquetFile, Request, schema_of},
     table::OpenTable,
@@ -31,7 +32,7 @@ use super::{
 };
 
 /// Most rows of one delete file.
-const DELETES_MAX: usize = 10_000_000;
+pub(super) const DELETES_MAX: usize = 10_000_000;
 /// Reserved field ids of a position delete file.
 const FILE_PATH_ID: i32 = 2_147_483_546;
 const POSITION_ID: i32 = 2_147_483_545;
@@ -85,7 +86,7 @@ impl Deletes {
         };
         let contents = cell.get_or_try_init(|| async {
             Ok::<_, Error>(Arc::new(match &delete.kind {
-                DeleteKind::Position { .. } => Contents::Positions(positions(table, delete).await?),
+                DeleteKind::Position => Contents::Positions(positions(table, delete).await?),
                 DeleteKind::Equality { ids } => {
                     Contents::Equality(Arc::new(EqualitySet::read(table, delete, ids).await?))
                 }
@@ -93,11 +94,6 @@ impl Deletes {
         });
         contents.await.cloned()
     }
-}
-
-/// Clients spell one file's place in several ways.
-fn spelling(path: &str) -> String {
-    Location::parse(path).map_or_else(|_| path.to_owned(), |location| location.to_string())
 }
 
 async fn rows(table: &OpenTable, delete: &DeleteFile, wanted: &SchemaRef) -> Result<Batches, Error> {
@@ -137,7 +133,11 @@ async fn positions(table: &OpenTable, delete: &DeleteFile) -> Result<HashMap<Str
 
 fn bounded(count: usize, batch: &RecordBatch) -> Result<usize, Error> {
     let count = count + batch.num_rows();
-    if count > DELETES_MAX { Err(unsupported("a delete file has more rows than can be applied")) } else { Ok(count) }
+    if count > DELETES_MAX { Err(too_many_deletes()) } else { Ok(count) }
+}
+
+pub(super) fn too_many_deletes() -> Error {
+    unsupported("a delete file has more rows than can be applied")
 }
 
 /// Rows that are deleted by their values.

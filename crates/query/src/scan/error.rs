@@ -17,10 +17,16 @@ pub(crate) fn untold(error: Error) -> Error {
     if error.kind() == ErrorKind::Unavailable { error.about(Subject::Table) } else { unreadable(error) }
 }
 
+/// True for what our own reading of a file says when it will not go on.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Invalid)
+}
+
 /// The same for what a Parquet reader passes on.
 pub(crate) fn undecoded(error: ParquetError) -> Error {
     match error {
         ParquetError::External(source) => match source.downcast::<Error>() {
+            Ok(error) if is_ours(&error) => *error,
             Ok(error) => untold(*error),
             Err(source) => unreadable(source),
         },

@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::{FutureExt, future::BoxFuture};
 use parquet::{
     arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
@@ -24,9 +25,12 @@ use polder_catalog::{OpenObject, TableObjects};
 use polder_types::{Error, Location, is_refused};
 
 use super::error::{unreadable, unsupported, untold};
+use crate::error::memory;
 
-/// Most bytes of one read: a column chunk, or a footer.
-const READ_BYTES_MAX: u64 = 1 << 30;
+/// Most bytes of one read: the columns of a row group that a query wants, or a footer.
+const READ_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Most bytes of a footer, which takes several times as much once it is parsed.
+const FOOTER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How much of a file's end is read at once to find its footer.
 const FOOTER_BYTES_HINT: usize = 64 * 1024;
 
@@ -35,7 +39,12 @@ const FOOTER_BYTES_HINT: usize = 64 * 1024;
 pub(crate) struct TableFiles {
     root: Location,
     objects: Option<TableObjects>,
+    memory: Memory,
 }
+
+/// What the bytes that are read are charged to.
+#[derive(Clone, Debug, Default)]
+struct Memory(Option<Arc<dyn MemoryPool>>);
 
 impl TableFiles {
     /// `objects` are those below the location, if it is in an object store.
@@ -44,9 +53,23 @@ impl TableFiles {
     /// `Unsupported` for a location of neither kind.
     pub(crate) fn new(root: &Location, objects: Option<TableObjects>) -> Result<Self, Error> {
         match (root.scheme(), &objects) {
-            ("file", None) | ("s3", Some(_)) => Ok(Self { root: root.clone(), objects }),
+            ("file", None) | ("s3", Some(_)) => Ok(Self { root: root.clone(), objects, memory: Memory::default() }),
             _ => Err(unsupported("tables in this kind of store cannot be queried yet")),
         }
+    }
+
+    /// The same files for one query: what is read of a data or delete file takes from its memory for as long as it lives.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the scan, which knows its query's memory"))]
+    pub(crate) fn charging(&self, pool: Arc<dyn MemoryPool>) -> Self {
+        Self { memory: Memory(Some(pool)), ..self.clone() }
+    }
+
+    /// Checks a path without a look at the store.
+    ///
+    /// # Errors
+    /// The opaque error if it does not lie below the table's location.
+    pub(crate) fn check(&self, path: &str) -> Result<(), Error> {
+        self.place(path).map(drop)
     }
 
     /// Reads a whole file of at most `bytes_max` bytes.
@@ -71,11 +94,14 @@ impl TableFiles {
     /// As [`TableFiles::read_all`].
     pub(crate) async fn open(&self, path: &str) -> Result<TableFile, Error> {
         let place = self.place(path)?;
-        if let Some(objects) = &self.objects {
-            return objects.open(&place, FOOTER_BYTES_HINT as u64).await.map(TableFile::Object).map_err(untold);
-        }
-        let (file, len) = self.open_local(&place)?;
-        Ok(TableFile::Local { file: Arc::new(file), len })
+        let place = match &self.objects {
+            Some(objects) => objects.open(&place, FOOTER_BYTES_HINT as u64).await.map(Place::Object).map_err(untold)?,
+            None => {
+                let (file, len) = self.open_local(&place)?;
+                Place::Local { file: Arc::new(file), len }
+            }
+        };
+        Ok(TableFile { place, memory: self.memory.clone() })
     }
 
     // SECURITY: the only way to a file; nothing may be reached without it, nor a local one without `resolve`.
@@ -146,9 +172,20 @@ fn decode(segment: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// A path as it compares with others: clients spell one file's place in several ways.
+pub(crate) fn spelling(path: &str) -> String {
+    Location::parse(path).map_or_else(|_| path.to_owned(), |location| location.to_string())
+}
+
 /// An open file.
 #[derive(Clone, Debug)]
-pub(crate) enum TableFile {
+pub(crate) struct TableFile {
+    place: Place,
+    memory: Memory,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
     /// In the local file system.
     Local { file: Arc<File>, len: u64 },
     /// In a bucket.
@@ -157,27 +194,78 @@ pub(crate) enum TableFile {
 
 impl TableFile {
     fn len(&self) -> u64 {
-        match self {
-            Self::Local { len, .. } => *len,
-            Self::Object(object) => object.len(),
+        match &self.place {
+            Place::Local { len, .. } => *len,
+            Place::Object(object) => object.len(),
         }
     }
 
     async fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
-        // Ranges come from the file itself or from a manifest: bounded by what is there before memory is taken.
+        // Ranges come from the file itself or from a manifest, and may all be the same large one: bounded by what is
+        // there, and together, before memory is taken.
+        let mut total = 0_u64;
         for range in ranges {
             let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.len());
-            if length.ok_or_else(|| unreadable("a range lies outside its file"))? > READ_BYTES_MAX {
-                return Err(unreadable("a range is larger than any that we read"));
-            }
+            total = total.saturating_add(length.ok_or_else(|| unreadable("a range lies outside its file"))?);
         }
-        match self {
-            Self::Local { file, .. } => {
-                ranges.iter().map(|range| read_local(file, range.clone()).map_err(unreadable)).collect()
-            }
-            Self::Object(object) => object.ranges(ranges).await.map_err(untold),
+        if total > READ_BYTES_MAX {
+            return Err(unsupported("a row group of the table is larger than can be read at once"));
         }
+        let reserved = self.memory.reserve(total)?;
+        let read = match &self.place {
+            Place::Local { file, .. } => {
+                let read = ranges.iter().map(|range| read_local(file, range.clone()).map_err(unreadable));
+                read.collect::<Result<Vec<_>, _>>()?
+            }
+            Place::Object(object) => object.ranges(ranges).await.map_err(untold)?,
+        };
+        Ok(match reserved {
+            Some(reserved) => read.into_iter().map(|bytes| charged(bytes, &reserved)).collect(),
+            None => read,
+        })
     }
+}
+
+impl TableFile {
+    /// # Errors
+    /// The opaque error for a footer that is larger than any that we parse; as for any read.
+    async fn check_footer(&self) -> Result<(), Error> {
+        let len = self.len();
+        let end = self.read(std::slice::from_ref(&(len.saturating_sub(8)..len))).await?;
+        let length = end.first().and_then(|end| end.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes));
+        let length = length.ok_or_else(|| unreadable("a file is too short for a footer"))?;
+        if u64::from(length) > FOOTER_BYTES_MAX {
+            return Err(unreadable("a footer is larger than any that we read"));
+        }
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn reserve(&self, bytes: u64) -> Result<Option<MemoryReservation>, Error> {
+        let Some(pool) = &self.0 else { return Ok(None) };
+        let reservation = MemoryConsumer::new("table file").register(pool);
+        reservation.try_grow(usize::try_from(bytes).map_err(unreadable)?).map_err(|_| memory())?;
+        Ok(Some(reservation))
+    }
+}
+
+/// Bytes that give their part of a reservation back when they are dropped.
+struct Charged {
+    bytes: Bytes,
+    #[expect(dead_code, reason = "held, not read")]
+    reserved: MemoryReservation,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn charged(bytes: Bytes, reserved: &MemoryReservation) -> Bytes {
+    let reserved = reserved.split(bytes.len().min(reserved.size()));
+    Bytes::from_owner(Charged { bytes, reserved })
 }
 
 fn read_local(file: &File, range: Range<u64>) -> io::Result<Bytes> {
@@ -207,6 +295,7 @@ impl AsyncFileReader for TableFile {
         let options = options.map(|options| options.metadata_options().clone());
         async move {
             let len = self.len();
+            self.check_footer().await.map_err(|error| ParquetError::External(Box::new(error)))?;
             let reader =
                 ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES_HINT)).with_metadata_options(options);
             Ok(Arc::new(reader.load_and_finish(self, len).await?))

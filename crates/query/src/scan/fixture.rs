@@ -36,7 +36,7 @@ pub(crate) struct Lake {
     pub(crate) spec: PartitionSpec,
     pub(crate) properties: HashMap<String, String>,
     /// With their sequence numbers.
-    files: Vec<(DataFile, i64)>,
+    pub(crate) files: Vec<(DataFile, i64)>,
     written: usize,
 }
 

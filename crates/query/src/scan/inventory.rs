@@ -3,30 +3,32 @@
 //! Read once for a snapshot, whole, and before anything is pruned: whether a table can be read never depends on what a
 //! query asks for.
 
+mod found;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
-use iceberg::spec::{
-    DataContentType, DataFile as Entry, DataFileFormat, FormatVersion, Manifest, ManifestContentType, ManifestEntry,
-    ManifestFile, ManifestList, ManifestStatus, PartitionSpec, Snapshot, Struct, TableMetadata, Transform,
-};
+use iceberg::spec::{FormatVersion, Manifest, ManifestFile, ManifestList, Snapshot, Struct, TableMetadata};
 use polder_policy::Literal;
 use polder_types::Error;
 
 use super::{
+    avro::{self, Kept},
     error::{unreadable, unsupported},
-    files::TableFiles,
-    values::literal,
+    files::{TableFiles, spelling},
 };
+use found::Found;
 
 /// Most bytes of a manifest or a list of manifests.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most bytes of a snapshot's manifests once they are inflated.
+const INFLATED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most manifests of a snapshot.
 pub(crate) const MANIFESTS_MAX: usize = 10_000;
-/// Most data and delete files of a snapshot.
-pub(crate) const FILES_MAX: usize = 100_000;
+/// Most entries of a snapshot's manifests, also those of files that are gone.
+const ENTRIES_MAX: usize = 2_000_000;
 
 /// The files of one snapshot.
 #[derive(Debug, Default)]
@@ -75,8 +77,8 @@ pub(crate) struct DeleteFile {
 /// What a delete file names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DeleteKind {
-    /// Rows by file and position; only of this file, if it is named.
-    Position { file: Option<String> },
+    /// Rows by file and position.
+    Position,
     /// Rows by the values of these fields.
     Equality { ids: Vec<i32> },
 }
@@ -87,28 +89,59 @@ impl Inventory {
     /// # Errors
     /// `Unsupported` for files that this build cannot read and for more than the limits; else the opaque error.
     pub(crate) async fn read(files: &TableFiles, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<Self, Error> {
-        let bytes = files.read_all(snapshot.manifest_list(), MANIFEST_BYTES_MAX).await?;
-        let list = parse_list(&bytes, metadata.format_version())?;
-        if list.entries().len() > MANIFESTS_MAX {
-            return Err(unsupported("the table has more manifests than can be planned"));
-        }
-        let mut found = Found::default();
+        let list = read_list(files, metadata, snapshot).await?;
+        let mut found = Found::new(files, metadata);
+        let (mut seen, mut inflated, mut entries) = (HashSet::new(), 0_u64, 0_usize);
         for manifest in list.entries() {
+            // Local files are read without waiting: here is where a query that nobody waits for ends.
+            tokio::task::yield_now().await;
+            if !seen.insert(spelling(&manifest.manifest_path)) {
+                return Err(unreadable("a list names a manifest twice"));
+            }
             if manifest.key_metadata.is_some() {
                 return Err(unsupported("encrypted tables cannot be queried yet"));
             }
             let bytes = files.read_all(&manifest.manifest_path, MANIFEST_BYTES_MAX).await?;
-            let parsed = Manifest::parse_avro(&bytes).map_err(unreadable)?;
-            parsed.entries().iter().try_for_each(|entry| found.add(manifest, entry, metadata))?;
+            let opened = avro::opened(&bytes, Kept::Entries)?;
+            drop(bytes);
+            (inflated, entries) = (inflated.saturating_add(opened.inflated), entries.saturating_add(opened.records));
+            if inflated > INFLATED_BYTES_MAX || entries > ENTRIES_MAX {
+                return Err(unsupported("the table has larger manifests than can be planned"));
+            }
+            add(&mut found, manifest, &opened.bytes)?;
         }
-        Ok(found.matched())
+        tokio::task::yield_now().await;
+        found.matched()
     }
 
     /// About how many bytes of memory it takes.
     pub(crate) fn weight(&self) -> usize {
-        let weigh = |file: &DataFile| 400 + file.path.len() + 120 * file.bounds.len() + 8 * file.deletes.len();
-        self.files.iter().map(|file| weigh(file)).sum()
+        self.files.iter().map(|file| file.weight() + 8 * file.deletes.len()).sum()
     }
+}
+
+impl DataFile {
+    /// About how many bytes of memory it takes, without its delete files.
+    fn weight(&self) -> usize {
+        400 + self.path.len()
+            + 120 * self.bounds.len()
+            + 8 * self.split_offsets.len()
+            + 64 * self.partition.fields().len()
+    }
+}
+
+async fn read_list(files: &TableFiles, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<ManifestList, Error> {
+    let bytes = files.read_all(snapshot.manifest_list(), MANIFEST_BYTES_MAX).await?;
+    let opened = avro::opened(&bytes, Kept::Values)?;
+    if opened.records > MANIFESTS_MAX {
+        return Err(unsupported("the table has more manifests than can be planned"));
+    }
+    parse_list(&opened.bytes, metadata.format_version())
+}
+
+fn add(found: &mut Found<'_>, manifest: &ManifestFile, bytes: &[u8]) -> Result<(), Error> {
+    let parsed = Manifest::parse_avro(bytes).map_err(unreadable)?;
+    parsed.entries().iter().try_for_each(|entry| found.add(manifest, entry))
 }
 
 /// A table that was upgraded keeps the lists of its first format version.
@@ -125,142 +158,5 @@ fn parse_list(bytes: &[u8], version: FormatVersion) -> Result<ManifestList, Erro
     }
 }
 
-/// The partition that a file belongs to.
-type Partition = (i32, Struct);
-
-#[derive(Default)]
-struct Found {
-    data: Vec<(DataFile, i64)>,
-    global: Vec<Arc<DeleteFile>>,
-    deletes: HashMap<Partition, Vec<Arc<DeleteFile>>>,
-    count: usize,
-}
-
-impl Found {
-    fn add(&mut self, manifest: &ManifestFile, entry: &ManifestEntry, metadata: &TableMetadata) -> Result<(), Error> {
-        if !entry.is_alive() {
-            return Ok(());
-        }
-        self.count += 1;
-        if self.count > FILES_MAX {
-            return Err(unsupported("the table has more files than can be planned"));
-        }
-        let file = entry.data_file();
-        if file.key_metadata().is_some() {
-            return Err(unsupported("encrypted tables cannot be queried yet"));
-        }
-        let in_place =
-            (manifest.content == ManifestContentType::Data) == (file.content_type() == DataContentType::Data);
-        if !in_place {
-            return Err(unreadable("a manifest holds files of another kind than it says"));
-        }
-        let sequence = sequence(manifest, entry)?;
-        match file.content_type() {
-            DataContentType::Data => self.data.push((data_file(manifest, file)?, sequence)),
-            _ => self.add_delete(manifest, file, sequence, metadata)?,
-        }
-        Ok(())
-    }
-
-    fn add_delete(
-        &mut self,
-        manifest: &ManifestFile,
-        file: &Entry,
-        sequence: i64,
-        metadata: &TableMetadata,
-    ) -> Result<(), Error> {
-        match file.file_format() {
-            DataFileFormat::Parquet => {}
-            DataFileFormat::Puffin => return Err(unsupported("tables with deletion vectors cannot be queried yet")),
-            _ => return Err(unsupported("delete files in Avro or ORC cannot be queried yet")),
-        }
-        let equality = file.content_type() == DataContentType::EqualityDeletes;
-        let kind = if equality {
-            DeleteKind::Equality {
-                ids: file
-                    .equality_ids()
-                    .filter(|ids| !ids.is_empty())
-                    .ok_or_else(|| unreadable("an equality delete file names no fields"))?,
-            }
-        } else {
-            DeleteKind::Position { file: file.referenced_data_file() }
-        };
-        let delete = Arc::new(DeleteFile { path: file.file_path().to_owned(), kind, sequence });
-        let spec = metadata.partition_spec_by_id(manifest.partition_spec_id);
-        let spec = spec.ok_or_else(|| unreadable("a manifest names a partition spec that is not there"))?;
-        if equality && is_unpartitioned(spec) {
-            self.global.push(delete);
-        } else {
-            let partition = (manifest.partition_spec_id, file.partition().clone());
-            self.deletes.entry(partition).or_default().push(delete);
-        }
-        Ok(())
-    }
-
-    /// Gives each data file its delete files (Iceberg specification, "Scan Planning").
-    fn matched(self) -> Inventory {
-        let Self { data, global, deletes, .. } = self;
-        let files = data.into_iter().map(|(mut file, sequence)| {
-            let partition = (file.spec_id, file.partition.clone());
-            let candidates = global.iter().chain(deletes.get(&partition).into_iter().flatten());
-            file.deletes = candidates.filter(|delete| delete.applies_to(&file.path, sequence)).cloned().collect();
-            Arc::new(file)
-        });
-        Inventory { files: files.collect() }
-    }
-}
-
-impl DeleteFile {
-    fn applies_to(&self, path: &str, sequence: i64) -> bool {
-        match &self.kind {
-            DeleteKind::Position { file } => {
-                self.sequence >= sequence && file.as_deref().is_none_or(|file| file == path)
-            }
-            DeleteKind::Equality { .. } => self.sequence > sequence,
-        }
-    }
-}
-
-fn is_unpartitioned(spec: &PartitionSpec) -> bool {
-    spec.fields().iter().all(|field| field.transform == Transform::Void)
-}
-
-/// The entry's data sequence number, inherited from its manifest where it has none.
-fn sequence(manifest: &ManifestFile, entry: &ManifestEntry) -> Result<i64, Error> {
-    let inherits = entry.status() == ManifestStatus::Added || manifest.sequence_number == 0;
-    let inherited = inherits.then_some(manifest.sequence_number);
-    entry.sequence_number().or(inherited).ok_or_else(|| unreadable("a file has no sequence number"))
-}
-
-fn data_file(manifest: &ManifestFile, file: &Entry) -> Result<DataFile, Error> {
-    if file.file_format() != DataFileFormat::Parquet {
-        return Err(unsupported("data files in Avro or ORC cannot be queried yet"));
-    }
-    let offsets = file.split_offsets().unwrap_or_default();
-    Ok(DataFile {
-        path: file.file_path().to_owned(),
-        size: file.file_size_in_bytes(),
-        split_offsets: offsets.iter().filter_map(|offset| u64::try_from(*offset).ok()).collect(),
-        spec_id: manifest.partition_spec_id,
-        partition: file.partition().clone(),
-        bounds: bounds(file),
-        deletes: Vec::new(),
-    })
-}
-
-fn bounds(file: &Entry) -> BTreeMap<i32, Bounds> {
-    let mut bounds: BTreeMap<i32, Bounds> = BTreeMap::new();
-    for (id, value) in file.lower_bounds() {
-        bounds.entry(*id).or_default().lower = literal(value.literal(), value.data_type());
-    }
-    for (id, value) in file.upper_bounds() {
-        bounds.entry(*id).or_default().upper = literal(value.literal(), value.data_type());
-    }
-    for (id, count) in file.null_value_counts() {
-        bounds.entry(*id).or_default().nulls = Some(*count);
-    }
-    for (id, count) in file.value_counts() {
-        bounds.entry(*id).or_default().values = Some(*count);
-    }
-    bounds
-}
+#[cfg(test)]
+mod tests;

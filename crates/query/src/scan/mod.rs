@@ -1,6 +1,6 @@
 //! Reading Iceberg tables under a policy: what leaves is filtered, masked, projected and rebuilt, in this order.
 //!
-//! Owns the files of one table (`files`), what a snapshot holds (`inventory`), which files may matter (`prune`), how
+//! Owns the files of one table (`files`), what a snapshot holds (`inventory`, `avro`), which files may matter (`prune`), how
 //! a file is read (`read`, `evolve`, `deletes`) and the barrier itself (`filter`, `mask`, `compact`, `barrier`).
 //! Refuses to read anything outside the table's location, to write, and to answer partly: what this build cannot read
 //! or mask exactly is an error.
@@ -8,6 +8,7 @@
 //! Iceberg's crate parses metadata and manifests; files are read with Parquet directly, because its reader matches
 //! nested fields by position, and drops rows with a null in a column that an equality delete names.
 
+mod avro;
 mod barrier;
 mod bind;
 mod compact;

@@ -1,6 +1,12 @@
 //! One table, one snapshot, one principal: what the engine's barrier is made of.
 
-use std::{collections::BTreeSet, fmt, ops::Range, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    ops::Range,
+    sync::Arc,
+};
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use futures::{
@@ -219,7 +225,7 @@ impl Scan {
     }
 }
 
-/// Deals the files out: the largest first, each to the partition that has least.
+/// Deals the files out: the largest first, each to the partition that has least. Within a partition in no order.
 fn deal(files: Vec<Arc<DataFile>>, partitions: usize) -> Vec<Vec<Part>> {
     let mut parts: Vec<(u64, Part)> = files.into_iter().flat_map(split).collect();
     parts.sort_by(|(a, x), (b, y)| (b, &x.file.path, x.bytes.start).cmp(&(a, &y.file.path, y.bytes.start)));
@@ -230,7 +236,13 @@ fn deal(files: Vec<Arc<DataFile>>, partitions: usize) -> Vec<Vec<Part>> {
             parts.push(part);
         }
     }
-    dealt.into_iter().map(|(_, parts)| parts).collect()
+    // SECURITY: a file's size counts hidden rows too, and rows come in the order of the parts.
+    let order = RandomState::new();
+    let shuffled = |(_, mut parts): (u64, Vec<Part>)| {
+        parts.sort_by_cached_key(|part| order.hash_one((&part.file.path, part.bytes.start)));
+        parts
+    };
+    dealt.into_iter().map(shuffled).collect()
 }
 
 /// Cuts a large file where its manifest says that row groups begin. Together the parts cover all that a file can

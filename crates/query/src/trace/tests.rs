@@ -4,7 +4,7 @@ use crate::{bench::Bench, plan::is_masked};
 
 async fn masked(sql: &str) -> Vec<bool> {
     let (planned, _) = Bench::new().planned(sql).await.unwrap();
-    (0..planned.schema.fields().len()).map(|column| is_masked(&planned.traced.outputs, column)).collect()
+    (0..planned.schema.fields().len()).map(|column| is_masked(&planned.origins, column)).collect()
 }
 
 /// S-092: an output that may depend on a masked column says so.
@@ -23,6 +23,16 @@ async fn masks_are_traced_through_every_node() {
         ("SELECT (SELECT max(x.ssn) FROM pub.emp x WHERE x.id = e.id) FROM pub.emp e", vec![true]),
         ("SELECT CASE WHEN ssn = 'x' THEN 1 END, id FROM pub.emp", vec![true, false]),
         ("SELECT unnest([ssn]), id FROM pub.emp", vec![true, false]),
+        ("SELECT s, i FROM pub.emp e, LATERAL (SELECT b.ssn AS s, b.id AS i FROM pub.emp b WHERE b.id = e.id) l", vec![true, false]),
+        (
+            "WITH RECURSIVE r AS (SELECT ssn a, CAST(NULL AS varchar) b, id c FROM pub.emp \
+                UNION ALL SELECT NULL, a, c FROM r WHERE a IS NOT NULL) SELECT a, b, c FROM r",
+            vec![true, true, false],
+        ),
+        (
+            "WITH RECURSIVE r AS (SELECT 1 n, name a FROM pub.emp UNION ALL SELECT n + 1, a FROM r WHERE n < 3) SELECT n, a FROM r",
+            vec![false, false],
+        ),
         ("SELECT * FROM pub.emp WHERE ssn = 'x'", vec![false, false, false, false, true, false]),
     ] {
         assert_eq!(masked(sql).await, expected, "{sql}");

@@ -1,22 +1,22 @@
 //! `[auth]` and `debug`: whose word is believed. Refuses what contradicts itself, what nobody could enter by, and what
 //! the posture forbids; reads keys once, at the start.
 
-use std::net::SocketAddr;
-
 use polder_types::{Scopes, Secret};
 
-use super::read::Reader;
+use super::{Listener, read::Reader};
 use crate::posture::Posture;
 
 /// Fewest bytes of a shared secret: as many as the hash has (RFC 7518 §3.2).
 const SECRET_BYTES_MIN: usize = 32;
+/// What a key in PEM holds, a public one above all.
+const PEM: &str = "-----BEGIN";
 
 /// Whose credentials are believed.
 #[derive(Clone, Debug)]
 pub struct Auth {
     /// Debug headers say who is asking, in development.
     pub debug: bool,
-    /// Also on an address that other hosts can reach.
+    /// Also on an address that other hosts can reach, behind a proxy, and under any name in `Host`.
     pub debug_any_address: bool,
     /// The server issues tokens itself, for API keys.
     pub builtin_issuer: bool,
@@ -102,14 +102,17 @@ impl Auth {
         }
     }
 
-    pub(super) fn check(&self, posture: Posture, listen: SocketAddr, errors: &mut Vec<String>) {
+    pub(super) fn check(&self, posture: Posture, listener: &Listener, errors: &mut Vec<String>) {
         if self.debug && !posture.allows_debug() {
             errors.push("`debug` (POLDER_DEBUG) is for development alone: environment `dev`, not public".to_owned());
         }
-        if self.debug && !listen.ip().is_loopback() && !self.debug_any_address {
+        // A proxy on this host lets in whom it likes.
+        let local = listener.address.ip().is_loopback() && !listener.behind_proxy;
+        if self.debug && !local && !self.debug_any_address {
             errors.push(format!(
-                "`debug` (POLDER_DEBUG): everybody who reaches {listen} would be believed; listen on loopback, or set \
-                 `debug_any_address = true`"
+                "`debug` (POLDER_DEBUG): everybody who reaches {} would be believed; listen on loopback without \
+                 `server.behind_proxy`, or set `debug_any_address = true`",
+                listener.address
             ));
         }
         if !self.debug && !self.builtin_issuer && self.user_key.is_none() {
@@ -129,10 +132,14 @@ impl Auth {
                 errors.push(format!("`{name}` (POLDER_{variable}) is missing: outside development it must be set"));
             }
         }
-        if let Some(UserKey::Hs256(secret)) = &self.user_key
-            && secret.expose().len() < SECRET_BYTES_MIN
-        {
-            errors.push(format!("`auth.hs256_secret`: the secret is shorter than {SECRET_BYTES_MIN} bytes"));
+        if let Some(UserKey::Hs256(secret)) = &self.user_key {
+            if secret.expose().len() < SECRET_BYTES_MIN {
+                errors.push(format!("`auth.hs256_secret`: the secret is shorter than {SECRET_BYTES_MIN} bytes"));
+            }
+            // SECURITY: what everybody may read signs nothing (R28).
+            if secret.expose().contains(PEM) {
+                errors.push("`auth.hs256_secret` holds a key in PEM; give it as `auth.public_key_file`".to_owned());
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ use super::read::Reader;
 pub struct Limits {
     /// Most connections at a time; further ones wait to be accepted.
     pub connections_max: usize,
+    /// Most connections of one address; further ones are closed. Behind a proxy, which is one address, it does not apply.
+    pub connections_per_address_max: usize,
     /// How long the body of a request may take to arrive (a large one longer, by its stated length).
     pub body_max: Duration,
     /// How long a shutdown waits for requests and commits.
@@ -21,6 +23,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            connections_per_address_max: 512,
             body_max: Duration::from_secs(10),
             shutdown_max: Duration::from_secs(30),
             metadata_cache_bytes_max: polder_catalog::METADATA_CACHE_BYTES_DEFAULT,
@@ -31,11 +34,15 @@ impl Default for Limits {
 impl Limits {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let defaults = Self::default();
+        let mut connections = |name, default| {
+            reader.number(name, 1..=1_000_000).and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
+        };
         Self {
-            connections_max: reader
-                .number("limits.connections_max", 1..=1_000_000)
-                .and_then(|n| usize::try_from(n).ok())
-                .unwrap_or(defaults.connections_max),
+            connections_max: connections("limits.connections_max", defaults.connections_max),
+            connections_per_address_max: connections(
+                "limits.connections_per_address_max",
+                defaults.connections_per_address_max,
+            ),
             body_max: reader
                 .number("limits.body_seconds_max", 1..=3_600)
                 .map_or(defaults.body_max, Duration::from_secs),

@@ -1,11 +1,12 @@
 //! `[operations]`: the listener for those who run the server. Not there unless asked for; on an address that others can
-//! reach only with a token.
+//! reach only with a token, which does not cross a network in clear where the posture asks for more.
 
 use std::net::SocketAddr;
 
 use polder_types::Secret;
 
-use super::read::Reader;
+use super::{Listener, read::Reader};
+use crate::posture::Posture;
 
 /// Fewest bytes of the token.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -27,14 +28,27 @@ impl Operations {
         }
     }
 
-    pub(super) fn check(&self, errors: &mut Vec<String>) {
-        match (self.listen, &self.token) {
-            (None, Some(_)) => errors.push("`operations.token` is of no use without `operations.listen`".to_owned()),
-            // SECURITY: what is meant for the inside is not open to the outside by an oversight (R20).
-            (Some(listen), None) if !listen.ip().is_loopback() => errors.push(format!(
+    pub(super) fn check(&self, posture: Posture, listener: &Listener, errors: &mut Vec<String>) {
+        let distant = self.listen.filter(|listen| !listen.ip().is_loopback());
+        // SECURITY: as the doors' own listener, whose TLS it uses.
+        if let Some(listen) = distant
+            && posture.requires_tls()
+            && listener.tls.is_none()
+            && !listener.behind_proxy
+        {
+            errors.push(format!(
+                "`operations.listen`: {listen} can be reached from other hosts: set `server.tls`, which it uses too, or \
+                 `server.behind_proxy = true` if a proxy in front of the doors speaks TLS and the way to this one is inside"
+            ));
+        }
+        // SECURITY: what is meant for the inside is not open to the outside by an oversight (R20).
+        if let (Some(listen), None) = (distant, &self.token) {
+            errors.push(format!(
                 "`operations.listen`: {listen} can be reached from other hosts: give `operations.token_file` too"
-            )),
-            _ => {}
+            ));
+        }
+        if self.listen.is_none() && self.token.is_some() {
+            errors.push("`operations.token` is of no use without `operations.listen`".to_owned());
         }
         if self.token.as_ref().is_some_and(|token| token.expose().len() < TOKEN_BYTES_MIN) {
             errors.push(format!("`operations.token`: the token is shorter than {TOKEN_BYTES_MIN} bytes"));

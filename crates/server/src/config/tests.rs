@@ -189,6 +189,9 @@ fn debug_is_for_development_alone() {
     let open = [("POLDER_DEBUG", "true"), ("POLDER_LISTEN", "0.0.0.0:8181")];
     assert!(in_dev("", &open).unwrap_err().contains("debug_any_address"));
     assert!(in_dev("debug_any_address = true\n", &open).is_ok());
+    let proxied = [("POLDER_DEBUG", "true"), ("POLDER_SERVER_BEHIND_PROXY", "true")];
+    assert!(in_dev("", &proxied).unwrap_err().contains("debug_any_address"), "whoever the proxy lets in");
+    assert!(in_dev("debug_any_address = true\n", &proxied).is_ok());
 }
 
 /// outside development issuer and audience are required; blank is the same as missing.
@@ -237,6 +240,10 @@ fn key_material_is_required_and_single() {
             .contains("unknown setting")
     );
     assert!(in_dev("[auth]\nprovider = \"none\"\n", &[]).unwrap_err().contains("unknown setting"));
+    let public = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(public.path(), format!("\n-----BEGIN PUBLIC KEY-----\n{}\n", "A".repeat(64))).unwrap();
+    let public = in_dev(&format!("{off}hs256_secret_file = \"{}\"\n", public.path().display()), &[]).unwrap_err();
+    assert!(public.contains("public_key_file") && !public.contains("BEGIN") && !public.contains("AAA"), "{public}");
     let debug = format!("{:?}", in_dev(&format!("[auth]\nhs256_secret_file = \"{secret}\"\n"), &[]).unwrap());
     assert!(!debug.contains("0123456789"), "{debug}");
 }
@@ -254,6 +261,28 @@ fn operations_are_inside_or_guarded() {
     assert!(parse(&[("POLDER_OPERATIONS_LISTEN", "0.0.0.0:9090")]).unwrap_err().contains("operations.token_file"));
     assert!(parse(&[("POLDER_OPERATIONS_LISTEN", "0.0.0.0:9090"), token[0]]).is_ok());
     assert!(parse(&token).unwrap_err().contains("of no use"));
+    assert!(parse(&[("POLDER_OPERATIONS_LISTEN", "127.0.0.1:9090"), token[0]]).is_ok());
+}
+
+/// R20: the token of the operations listener crosses a network in TLS, or inside behind the proxy of the doors.
+#[test]
+fn the_token_of_the_operations_does_not_travel_in_clear() {
+    let look_up = |name: &str| (name == "THE_LONG_SECRET").then(|| "a token of the operations".to_owned());
+    let token = ("POLDER_OPERATIONS_TOKEN_ENV", "THE_LONG_SECRET");
+    let tls = "[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"\n";
+    for (environment, public) in [("dev", "true"), ("staging", "false"), ("prod", "false"), ("prod", "true")] {
+        let parse = |text: &str, listen: &str| {
+            let place = [("POLDER_ENVIRONMENT", environment), ("POLDER_API_PUBLIC", public), PROD[2], PROD[3]];
+            let list = [&place[..], &[token, ("POLDER_OPERATIONS_LISTEN", listen)]].concat();
+            Config::parse(text, &variables(&list), &look_up).map_err(|errors| errors.join("\n"))
+        };
+        for listen in ["10.0.0.5:9090", "[::]:9090"] {
+            let plain = parse("", listen).unwrap_err();
+            assert!(plain.contains("`operations.listen`") && plain.contains("server.tls"), "{plain}");
+            assert!(parse(tls, listen).is_ok() && parse("[server]\nbehind_proxy = true\n", listen).is_ok());
+        }
+        assert!(parse("", "[::1]:9090").is_ok());
+    }
 }
 
 /// The documented file is read, says every default, and leaves open only what has none.

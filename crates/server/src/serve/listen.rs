@@ -1,10 +1,15 @@
 //! Connections: HTTP/1, plain or in TLS, with bounds on their number, on the size of a request's head and on the time
-//! that a handshake or a head may take.
+//! that a handshake or a head may take, or an answer that its client does not read.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -17,10 +22,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a TLS handshake may take. It holds one of the connections all the while.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// How long the head of a request may take; also how long a connection may wait for its next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+use super::{
+    peers::{Peers, Seat},
+    stall::Stalling,
+};
+
 /// Most bytes of a head: the longest path and token that are accepted fit.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most header lines.
@@ -34,21 +40,57 @@ pub(super) struct Listening {
     pub(super) router: Router,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) connections_max: usize,
+    /// Most connections of one address; `None` for as many as there are.
+    pub(super) per_address_max: Option<usize>,
+    pub(super) waits: Waits,
+}
+
+/// How long a connection may wait for its peer, which holds one of few connections all the while and may be anybody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// For a TLS handshake.
+    pub(super) handshake: Duration,
+    /// For the head of its first request.
+    pub(super) first_head: Duration,
+    /// For the head of a further one, from the answer before.
+    pub(super) next_head: Duration,
+    /// For the peer to take anything of an answer.
+    pub(super) stall: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            first_head: Duration::from_secs(10),
+            next_head: Duration::from_secs(75),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// One accepted connection; it is in nobody's way any more once this is dropped.
+struct Accepted {
+    stream: TcpStream,
+    _slot: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 /// Accepts connections until the server stops, each on a task of its own.
 pub(super) async fn accept(listening: Listening, stop: CancellationToken, tasks: TaskTracker) {
-    let Listening { listener, router, tls, connections_max } = listening;
-    let slots = Arc::new(Semaphore::new(connections_max));
+    let Listening { listener, router, tls, connections_max, per_address_max, waits } = listening;
+    let (slots, peers) = (Arc::new(Semaphore::new(connections_max)), Peers::new(per_address_max));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
-            accepted = next(&listener, &slots) => accepted,
+            accepted = next(&listener, &slots, &peers) => accepted,
         };
         match accepted {
-            Ok((stream, slot)) => {
-                drop(tasks.spawn(connection(stream, tls.clone(), router.clone(), stop.clone(), slot)));
+            Ok(Some(accepted)) => {
+                drop(tasks.spawn(connection(accepted, tls.clone(), router.clone(), stop.clone(), waits)));
             }
+            // Closed without a word: who holds so many connections already is told in them.
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -57,50 +99,70 @@ pub(super) async fn accept(listening: Listening, stop: CancellationToken, tasks:
     }
 }
 
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+/// The next connection; `None` if its address has as many as it may.
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, peers: &Peers) -> std::io::Result<Option<Accepted>> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, address) = listener.accept().await?;
+    let Some(seat) = peers.admit(address.ip()) else { return Ok(None) };
     stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    Ok(Some(Accepted { stream, _slot: slot, _seat: seat }))
 }
 
 /// Serves one connection, after its handshake if it is in TLS.
 async fn connection(
-    stream: TcpStream,
+    accepted: Accepted,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: CancellationToken,
-    _slot: OwnedSemaphorePermit,
+    waits: Waits,
 ) {
-    let Some(tls) = tls else { return serve(stream, router, stop).await };
+    let Accepted { stream, _slot, _seat } = accepted;
+    let stream = Stalling::new(stream, waits.stall);
+    let Some(tls) = tls else { return serve(stream, router, stop, waits).await };
     let shaken = tokio::select! {
         () = stop.cancelled() => return,
-        shaken = tokio::time::timeout(HANDSHAKE_MAX, tls.accept(stream)) => shaken,
+        shaken = tokio::time::timeout(waits.handshake, tls.accept(stream)) => shaken,
     };
     // Who fails the handshake, or speaks no TLS, has not asked for anything yet.
     if let Ok(Ok(stream)) = shaken {
-        serve(stream, router, stop).await;
+        serve(stream, router, stop, waits).await;
     }
 }
 
-/// Serves requests; once the server stops, the one at hand is the last.
-async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
+/// Serves requests; once the server stops, the one at hand is the last. Who never asks is left soon.
+async fn serve<S>(stream: S, router: Router, stop: CancellationToken, waits: Waits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asked = CancellationToken::new();
+    let (noted, router) = (asked.clone(), TowerToHyperService::new(router));
+    let answers = service_fn(move |request: Request<Incoming>| {
+        noted.cancel();
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(waits.next_head)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), answers);
     let mut connection = std::pin::pin!(connection);
-    // What goes wrong on a connection is its client's affair; requests log themselves.
-    let _ = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    // The timer of hyper does not tell the first head from a pause between two.
+    let silent = async {
+        if tokio::time::timeout(waits.first_head, asked.cancelled()).await.is_ok() {
+            std::future::pending::<()>().await;
         }
     };
+    // What goes wrong on a connection is its client's affair; requests log themselves.
+    tokio::select! {
+        ended = connection.as_mut() => drop(ended),
+        () = silent => {}
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            drop(connection.await);
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,27 @@ async fn heads_have_a_limit() {
     drop(server.anonymous().get("/livez").await.expect(200));
 }
 
+/// S-070: one address holds no more connections than its share, unless it is that of the proxy in front.
+#[tokio::test]
+async fn an_address_holds_its_share_of_connections() {
+    for behind_proxy in [false, true] {
+        let server = TestServer::start_with(|config| {
+            config.limits.connections_per_address_max = 2;
+            config.listener.behind_proxy = behind_proxy;
+        })
+        .await;
+        let ask = async |stream: &mut TcpStream| {
+            drop(stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await);
+            let mut bytes = [0; 1024];
+            matches!(stream.read(&mut bytes).await, Ok(length) if bytes[..length].starts_with(b"HTTP/1.1 200"))
+        };
+        let (mut first, mut second) = (connect(&server).await, connect(&server).await);
+        assert!(ask(&mut first).await && ask(&mut second).await);
+        assert_eq!(ask(&mut connect(&server).await).await, behind_proxy);
+        assert!(ask(&mut first).await);
+    }
+}
+
 async fn connect(server: &TestServer) -> TcpStream {
     TcpStream::connect(server.base_url().strip_prefix("http://").unwrap()).await.unwrap()
 }

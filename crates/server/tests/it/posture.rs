@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use polder_server::posture::{Environment, Posture};
-use polder_testkit::{Program, TestServer, World};
+use polder_testkit::{Client, Program, TestServer, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ fn serve_refuses_by_name() {
         (vec![("POLDER_API_PUBLIC", "true")], "POLDER_AUTH_AUDIENCE"),
         ([&prod[..], &[("POLDER_DEBUG", "true")]].concat(), "POLDER_DEBUG"),
         (vec![("POLDER_DEBUG", "true"), ("POLDER_LISTEN", "0.0.0.0:0")], "POLDER_DEBUG"),
+        (vec![("POLDER_DEBUG", "true"), ("POLDER_SERVER_BEHIND_PROXY", "true")], "debug_any_address"),
         ([&prod[..], &[("POLDER_LISTEN", "0.0.0.0:0")]].concat(), "server.tls"),
         (vec![("POLDER_AUTH_BUILTIN_ISSUER", "false")], "nobody could enter"),
     ] {
@@ -77,6 +78,28 @@ async fn debug_headers_mean_the_principal_debug() {
     assert!(audit.iter().any(|record| record["principal"] == "debug" && record["action"] == "authenticate"));
     drop(world.admin.patch("/api/v1/admin/principals/debug", &json!({"enabled": false})).await.expect(200));
     drop(ask(&acme).await.expect(401));
+}
+
+/// a page of another site in a browser on this host cannot use the debug headers; a credential of its own
+/// it does not have.
+#[tokio::test]
+async fn debug_headers_are_for_names_of_loopback() {
+    for any_address in [false, true] {
+        let server = TestServer::start_with(|config| {
+            (config.auth.debug, config.auth.debug_any_address) = (true, any_address);
+        });
+        let world = World::make_on(server.await).await;
+        drop(world.person("debug", "catalog").await);
+        world.grant("debug", &["list", "read"], &json!({"warehouse": "lake"})).await;
+        let ask = async |caller: &Client, host: &str| {
+            let headers = [("x-tenant-id", "acme"), ("host", host)];
+            caller.send(Method::GET, TABLES, &headers, None).await.status
+        };
+        let anonymous = world.server.anonymous();
+        assert_eq!(ask(&anonymous, "localhost:8181").await, 200);
+        assert_eq!(ask(&anonymous, "evil.example").await, if any_address { 200 } else { 401 });
+        assert_eq!(ask(&world.engineer, "polder.example").await, 200, "a credential needs no name");
+    }
 }
 
 /// R26: outside debug mode no header chooses a tenant, an address or a user.

@@ -9,6 +9,7 @@ use std::{
 
 use polder_server::config::{Config, Tls};
 use polder_testkit::{Client, TestServer};
+use polder_types::Secret;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
 
@@ -62,6 +63,28 @@ async fn who_speaks_no_tls_gets_nothing() {
     let answer = answer.await.unwrap();
     assert!(!answer.windows(4).any(|bytes| bytes == b"HTTP"), "{answer:?}");
     drop(server.anonymous().get("/livez").await.expect(200));
+}
+
+/// R20: the operations listener uses the same certificate where others can reach it, so that its token is not in clear;
+/// on loopback it stays plain.
+#[tokio::test]
+async fn operations_that_others_can_reach_speak_tls() {
+    for (listen, scheme) in [("0.0.0.0:0", "https"), ("127.0.0.1:0", "http")] {
+        let own = tempfile::TempDir::new().unwrap();
+        let server = server(own.path(), |config| {
+            config.operations.listen = Some(listen.parse().unwrap());
+            config.operations.token = Some(Secret::new("a token of the operations".to_owned()));
+        })
+        .await;
+        let certificate = std::fs::read(own.path().join("cert.pem")).unwrap();
+        let port = server.operations().expect("an operations listener").port();
+        let inside = Client::trusting(&format!("{scheme}://127.0.0.1:{port}"), Some(&certificate));
+        let bearer = inside.with_authorization("Bearer a token of the operations");
+        drop(bearer.get("/metrics").await.expect(200));
+        let other = if scheme == "http" { "https" } else { "http" };
+        let wrong = Client::trusting(&format!("{other}://127.0.0.1:{port}"), Some(&certificate));
+        assert!(tokio::spawn(async move { wrong.get("/livez").await }).await.is_err(), "{other}");
+    }
 }
 
 /// A certificate without its key, or what is no certificate, stops the start; the message names the file, no content.

@@ -10,6 +10,7 @@ use polder_server::{
 use polder_testkit::{Client, TestServer, World};
 use polder_types::Secret;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const SECRET: &str = "a shared secret of more than 32 bytes";
@@ -166,6 +167,25 @@ async fn a_workspace_confines() {
     let other = holder(&world, &[("workspace", json!("vault"))]);
     drop(other.get("/iceberg/v1/vault/namespaces").await.expect(404));
     drop(other.get(TABLE).await.expect(404));
+}
+
+/// R29, A-024: where the path names no warehouse the credential does, so a key that was used for one is no key for
+/// the other.
+#[tokio::test]
+async fn a_key_of_one_workspace_is_none_of_another() {
+    let world = world().await;
+    drop(world.admin.post("/api/v1/admin/warehouses", &json!({"name": "extra"})).await.expect(201));
+    world.grant("engineer", &["list", "read", "create"], &json!({"warehouse": "extra"})).await;
+    let key = ("idempotency-key", "0198c2f0-0000-7000-8000-000000000001");
+    let create = async |workspace: &str| {
+        let body = json!({"namespace": ["made"]}).to_string().into_bytes();
+        let holder = holder(&world, &[("workspace", json!(workspace))]);
+        holder.send(Method::POST, "/iceberg/v1/namespaces", &[key], Some(body)).await
+    };
+    drop(create("lake").await.expect(200));
+    drop(create("lake").await.expect(200));
+    drop(create("extra").await.expect(422));
+    drop(world.engineer.get("/iceberg/v1/extra/namespaces/made").await.expect(404));
 }
 
 /// R18: disabling, unlinking or deleting the principal holds for the next request; a subject of two is nobody's.

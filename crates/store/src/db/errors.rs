@@ -33,8 +33,8 @@ pub(crate) fn failure(error: sqlx::Error) -> Error {
 /// SQLite result codes, <https://www.sqlite.org/rescode.html>; the low byte is the class.
 fn of_sqlite_code(code: Option<u32>, error: sqlx::Error) -> Error {
     match code.map(|code| code & 0xff) {
-        // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
-        Some(8 | 10 | 11 | 14 | 26) => broken(error),
+        // NOMEM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: after them nobody knows how far SQLite has come
+        Some(7 | 8 | 10 | 11 | 14 | 26) => broken(error),
         Some(13) => full(error),
         Some(5 | 6) => busy(error),
         _ => Error::internal(error),

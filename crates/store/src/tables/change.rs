@@ -136,6 +136,8 @@ pub(super) async fn rename(
     (seen, bindings): (String, Vec<ColumnBinding>),
 ) -> Result<Arc<TableRow>> {
     tx.alone(Lock::Warehouse(from.namespace.warehouse.id)).await?;
+    // Before the table's own row, as in a commit: the tenant's is always the first of the two (docs/decisions/0008).
+    let place = Place::look(tx, &[source, target], &to.namespace, &to.name).await?;
     let query = sql! {
         sqlite: "SELECT quarantined, metadata_location FROM relations \
             WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'",
@@ -146,7 +148,6 @@ pub(super) async fn rename(
     let query = query.bind(&source.tenant).bind(from.id).bind(from.namespace.id()).bind(from.name.as_ref());
     let stands = tx.row(query).await?.ok_or_else(|| absent(from))?;
     let was_quarantined: bool = stands.get(0)?;
-    let place = Place::look(tx, &[source, target], &to.namespace, &to.name).await?;
     // SECURITY: the columns to bind are those of the document that was looked at, and of no other.
     if place.is_restricted() && stands.text(1)? != seen {
         return Err(tenants::stale());

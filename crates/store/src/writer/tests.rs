@@ -1,7 +1,13 @@
-use polder_types::{ErrorKind, Micros, RequestId, Subject};
+use polder_types::{ErrorKind, EventId, Micros, RequestId, Subject};
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
 use super::*;
-use crate::{AuditDetail, AuditObject, AuditRecord, Decision, RootKey, Store, StoreOptions, audit, db::sql};
+use crate::{
+    AuditDetail, AuditObject, AuditRecord, Decision, RootKey, Store, StoreOptions, audit,
+    cache::Caches,
+    db::{Session, sql},
+    tx::LastEvent,
+};
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
 
@@ -99,6 +105,55 @@ async fn a_failed_commit_is_told_to_every_job() {
     assert!(tenants(&store).await.is_empty());
     store.write("after", |tx| Box::pin(insert_tenant(tx, "bbb"))).await.unwrap();
     assert_eq!(tenants(&store).await, ["bbb"]);
+}
+
+/// F4, F18: the writer does not find its commit after an I/O error, and says all the same that it is unknown: the frames
+/// may be in the log, and whoever opens the file next would find them.
+#[tokio::test]
+async fn a_commit_that_met_an_io_error_is_unknown_although_nothing_is_seen_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = store(&dir, 16).await;
+    let conn = SqliteConnectOptions::new().filename(dir.path().join("polder.db")).connect().await.unwrap();
+    let session = Session::writer(conn, Arc::default());
+    let mut tx = Tx::new(session, Arc::new(Caches::new(false)), LastEvent::default());
+    let io_error = || db::failure(sqlx::Error::Io(std::io::Error::other("the log could not be flushed")));
+    for (error, unknown) in [(io_error(), true), (Error::internal("a constraint"), false)] {
+        tx.control("BEGIN IMMEDIATE").await.unwrap();
+        audit::insert(&mut tx, &record(), 1).await.unwrap();
+        // What `transact` does with a COMMIT that failed.
+        let stop = AtomicBool::new(false);
+        let group = settle(&mut tx, noted(error, &stop), &stop).await;
+        assert_eq!(matches!(group, Group::Unknown(_)), unknown);
+        assert_eq!(matches!(group, Group::RolledBack(_)), !unknown);
+        assert_eq!(stop.load(Ordering::Acquire), unknown, "and the node writes no more");
+    }
+}
+
+/// a mutation whose record is not written is undone; and a record that was there before witnesses no commit.
+#[tokio::test]
+async fn a_record_that_is_not_written_is_an_error_and_no_witness() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir, 16).await;
+    let twice = store.submit("twice", |tx| {
+        Box::pin(async move {
+            let late = tx.next_event(Micros(NOW.0 + 3_600_000_000))?;
+            let next = EventId(late.0.increment().unwrap());
+            let first = (audit::insert_once(tx, next, &record(), 1).await?, tx.witness.take().is_some());
+            let second = (audit::insert_once(tx, next, &record(), 1).await?, tx.witness.take().is_some());
+            Ok((first, second))
+        })
+    });
+    let twice = twice.await.into_result().unwrap();
+    assert_eq!(twice, ((true, true), (false, false)));
+    let taken = store.submit("taken", |tx| {
+        Box::pin(async move {
+            insert_tenant(tx, "aaa").await?;
+            audit::insert(tx, &record(), 1).await // the id that comes next is the one above
+        })
+    });
+    let error = taken.await.into_result().unwrap_err();
+    assert!(format!("{error:?}").contains("fresh id"), "{error:?}");
+    assert!(tenants(&store).await.is_empty());
 }
 
 /// A full disk is 503 without effect, and the node goes on writing when there is room again.

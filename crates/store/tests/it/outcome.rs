@@ -1,6 +1,6 @@
 //! What became of a commit whose connection died: found out, never guessed (F18).
 
-use polder_store::{CommitOutcome, Store};
+use polder_store::{CommitOutcome, Store, StoreOptions};
 use polder_types::{ErrorKind, TableIdent};
 
 use super::{
@@ -10,8 +10,14 @@ use super::{
 
 /// A node behind a proxy, beside the world's own.
 async fn behind_a_proxy(world: &World, who: &Who) -> (Proxy, Who) {
+    behind_a_proxy_with(world, who, 4).await
+}
+
+/// The same, with so many connections that write.
+async fn behind_a_proxy_with(world: &World, who: &Who, writers: u32) -> (Proxy, Who) {
     let proxy = Proxy::new(&world.dir.database).await;
-    let store = Store::open(World::options(&world.dir, proxy.database.clone()), NOW).await.unwrap();
+    let options = StoreOptions { writers, ..World::options(&world.dir, proxy.database.clone()) };
+    let store = Store::open(options, NOW).await.unwrap();
     let who = Who { store, ..who.clone() };
     who.principal().await;
     (proxy, who)
@@ -37,6 +43,28 @@ async fn a_commit_without_an_answer_is_asked_for() {
         let there = acme.resolve(&ns, "t").await.unwrap();
         assert_eq!((there.version, there.metadata_location.clone()), (row.version + 1, format!("s3://lake/{index}")));
     }
+    node.store.close().await;
+}
+
+/// F18: who asks what became of a commit does not wait for a place that the commit itself, or others, hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_outcome_is_found_out_while_every_connection_is_taken() {
+    let world = World::new().await;
+    let (acme, _, ns) = world.acme().await;
+    let row = acme.table(&ns, "t").await;
+    let other = acme.table(&ns, "u").await;
+    let (proxy, node) = behind_a_proxy_with(&world, &acme, 1).await;
+    let swap = node.swap(&row, "s3://lake/1", vec![]).await;
+    let waiting = node.swap(&other, "s3://lake/2", vec![]).await;
+    proxy.at_next_commit(Break::SwallowedAnswer);
+    let (first, second) = (stamp(), stamp());
+    let (outcome, after) = tokio::join!(
+        node.store.commit_tables(vec![swap], vec![], &first),
+        node.store.commit_tables(vec![waiting], vec![], &second),
+    );
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    assert!(matches!(after, CommitOutcome::Committed(_)), "{after:?}");
+    assert!(!proxy.is_waiting());
     node.store.close().await;
 }
 

@@ -1,6 +1,6 @@
 //! R32: deep, huge, repeated and broken JSON is refused, and refused cheaply.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{TableDoc, Update, corpus, parse, raws, valid, value};
 use crate::metadata::{DOCUMENT_BYTES_MAX, JSON_DEPTH_MAX, NewTable, Requirement, apply, create};
@@ -200,6 +200,143 @@ fn a_spec_of_too_many_fields_is_refused() {
         json!([{"action": "add-sort-order", "sort-order": {"fields": fields}}]),
         "more than 200",
     );
+}
+
+fn columns(count: i32) -> Value {
+    let field = |id| json!({"id": id, "name": format!("c{id}"), "required": false, "type": "long"});
+    (1..=count).map(field).collect()
+}
+
+fn add_schema(fields: Value) -> Value {
+    json!({"action": "add-schema", "schema": {"type": "struct", "fields": fields}})
+}
+
+/// R32: an added schema has a bounded number of columns, at every depth; one that is there already is read.
+#[test]
+fn a_schema_of_too_many_columns_is_refused() {
+    let doc = valid("V2ValidMinimal");
+    super::commit(&doc, json!([add_schema(columns(10_000))])).unwrap();
+    let inside = json!([{"id": 20_000, "name": "s", "required": false,
+        "type": {"type": "struct", "fields": columns(10_000)}}]);
+    for fields in [columns(10_001), inside] {
+        super::refused(&doc, json!([add_schema(fields.clone())]), "more than 10000 columns");
+        let mut document = value(&doc);
+        document["schemas"].as_array_mut().unwrap().push(json!({"type": "struct", "schema-id": 9, "fields": fields}));
+        document["last-column-id"] = 20_000.into();
+        let doc = parse(&document).unwrap();
+        super::commit(&doc, json!([{"action": "set-current-schema", "schema-id": 9}])).unwrap();
+    }
+    let request = json!({"type": "struct", "fields": columns(10_001)}).to_string();
+    let raw = serde_json::value::RawValue::from_string(request).unwrap();
+    let table = NewTable { schema: &raw, partition_spec: None, write_order: None, properties: None };
+    let location = polder_types::Location::parse("s3://bucket/t").unwrap();
+    let error = create(table, uuid::Uuid::from_u128(1), &location, super::NOW).unwrap_err();
+    assert!(error.message().contains("more than 10000 columns"), "{error}");
+}
+
+/// R32: many columns below a long name take memory for the name once. Their full names would be 10 GB.
+#[test]
+fn a_long_name_is_not_repeated_for_every_column_below_it() {
+    let fields = json!([{"id": 20_000, "name": "x".repeat(1_000_000), "required": false,
+        "type": {"type": "struct", "fields": columns(9_999)}}]);
+    super::commit(&valid("V2ValidMinimal"), json!([add_schema(fields)])).unwrap();
+}
+
+/// R32: each field of each spec and order finds its column at once: to list all columns for each would be
+/// eight hundred million names here.
+#[test]
+fn many_specs_on_many_columns_are_checked_at_once() {
+    let doc = valid("V2ValidMinimal");
+    let doc =
+        super::commit(&doc, json!([add_schema(columns(10_000)), {"action": "set-current-schema", "schema-id": -1}]));
+    let doc = doc.unwrap();
+    let part = |n: i32| json!({"source-id": 10_000 - n, "transform": "identity", "name": format!("c{}", 10_000 - n), "field-id": 2_000 + n});
+    let spec = json!({"action": "add-spec", "spec": {"fields": (0..200).map(part).collect::<Value>()}});
+    let sort = json!({"source-ids": vec![9_999; 200], "transform": "identity", "direction": "asc", "null-order": "nulls-last"});
+    let order = json!({"action": "add-sort-order", "sort-order": {"fields": [sort]}});
+    let default = json!({"action": "set-default-spec", "spec-id": -1});
+    let updates: Vec<Value> = [spec, order, default].into_iter().cycle().take(3 * 400).collect();
+    let three = super::commit(&doc, json!([{"action": "upgrade-format-version", "format-version": 3}])).unwrap();
+    super::commit(&three, updates.into()).unwrap();
+}
+
+/// R32: all specs together, and all orders, have a bounded number of fields; equal ones are not added again.
+#[test]
+fn specs_and_orders_are_bounded_together() {
+    let doc = valid("V2Valid");
+    let spec = |n: i32| {
+        let part = |m: i32| {
+            json!({"source-id": 1, "transform": format!("bucket[{}]", n * 200 + m + 1), "name": format!("p{m}"),
+                "field-id": 5_000 + n * 200 + m})
+        };
+        json!({"action": "add-spec", "spec": {"fields": (0..200).map(part).collect::<Value>()}})
+    };
+    let order = |n: i32| {
+        let sort = |m: i32| {
+            json!({"source-id": 1, "transform": format!("bucket[{}]", n * 200 + m + 1), "direction": "asc",
+                "null-order": "nulls-last"})
+        };
+        json!({"action": "add-sort-order", "sort-order": {"fields": (0..200).map(sort).collect::<Value>()}})
+    };
+    let last = super::commit(&doc, (0..9).flat_map(|n| [spec(n), order(n)]).collect()).unwrap();
+    super::commit(&last, json!([spec(0), order(0)])).unwrap();
+    super::refused(&last, json!([spec(9), spec(10)]), "partition specs have more than 2000 fields");
+    super::refused(&last, json!([order(9), order(10)]), "sort orders have more than 2000 fields");
+}
+
+/// A table with so many tags on one snapshot, beside `main` on another.
+fn tagged(tags: usize) -> TableDoc {
+    let mut document = value(&valid("V2Valid"));
+    let old = document["snapshots"][0]["snapshot-id"].clone();
+    let refs = (0..tags).map(|n| (format!("tag-{n}"), json!({"type": "tag", "snapshot-id": old})));
+    document["refs"] = Value::Object(refs.collect());
+    parse(&document).unwrap()
+}
+
+/// R32: a snapshot goes in one pass, however many tags point at it; one pass a tag would be ten thousand million steps.
+#[test]
+fn a_snapshot_of_many_tags_is_removed_in_one_pass() {
+    let doc = tagged(100_000);
+    let old = doc.snapshots()[0].snapshot_id;
+    let after = super::commit(&doc, json!([{"action": "remove-snapshots", "snapshot-ids": [old]}])).unwrap();
+    assert_eq!(after.refs().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["main"]);
+    assert_eq!((after.snapshots().len(), after.current_snapshot_id()), (1, doc.current_snapshot_id()));
+}
+
+/// R32: a table takes no more references than it can be read with; those that are there can be moved and removed, and
+/// `main` always.
+#[test]
+fn references_are_bounded() {
+    let point = |name: &str, doc: &TableDoc| super::point(name, "tag", doc.snapshots()[0].snapshot_id);
+    for there in [9_999, 12_000] {
+        let doc = tagged(there); // `main`, which is implied, is one more
+        super::refused(&doc, json!([point("one-more", &doc)]), "branches and tags");
+        let current = doc.current_snapshot_id().unwrap();
+        let allowed = json!([super::point("tag-7", "branch", current), super::point("main", "branch", current)]);
+        super::commit(&doc, allowed).unwrap();
+    }
+    let doc = tagged(9_998);
+    super::commit(&doc, json!([point("one-more", &doc)])).unwrap();
+    let room = json!([{"action": "remove-snapshot-ref", "ref-name": "tag-7"}, point("a", &doc), point("b", &doc)]);
+    super::commit(&doc, room).unwrap();
+}
+
+/// R32: many updates of a table with many entries are refused before they are carried out, except that snapshots which
+/// old clients remove one by one go together.
+#[test]
+fn a_product_of_updates_and_entries_is_bounded() {
+    let mut document = value(&valid("V2Valid"));
+    let last = document["snapshots"][1].clone();
+    let ids = 1_000_000..1_040_000_i64;
+    document["snapshots"] = ids.clone().map(|id| super::snapshot(id, None, 1, 1)).collect();
+    document["snapshots"].as_array_mut().unwrap().push(last);
+    document["snapshot-log"] = json!([]);
+    let doc = parse(&document).unwrap();
+    let ids = || ids.clone().take(10_000);
+    let one_by_one = ids().map(|id| json!({"action": "remove-snapshots", "snapshot-ids": [id]})).collect();
+    assert_eq!(super::commit(&doc, one_by_one).unwrap().snapshots().len(), 30_001);
+    let statistics = ids().map(|id| json!({"action": "remove-statistics", "snapshot-id": id})).collect();
+    super::refused(&doc, statistics, "too many updates for a table of this size");
 }
 
 /// R32: a commit of more updates than any client sends is refused.

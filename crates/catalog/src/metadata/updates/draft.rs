@@ -149,8 +149,9 @@ impl Draft {
 
     /// The default spec and order must be usable with the current schema (Java's `checkCompatibility`).
     fn check_defaults(&self) -> Result<()> {
-        let schema = self.doc.current_schema()?;
-        let exists = |id: &i32| schema.field_by_id(*id).is_some();
+        let schema = self.doc.schema(self.doc.current_schema_id());
+        let schema = schema.ok_or_else(|| invalid("the current schema does not exist"))?;
+        let exists = |id: &i32| schema.has_field(*id);
         let spec = self.doc.default_spec().into_iter().flat_map(|spec| &spec.fields);
         for field in spec.filter(|field| field.transform != "void") {
             if !field.source_ids.iter().all(exists) {

@@ -12,6 +12,8 @@ mod sort;
 mod spec;
 mod statistics;
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use polder_types::{Error, Micros, Result};
 use serde::Deserialize;
@@ -28,6 +30,8 @@ use super::{
 
 /// Most updates (and requirements) of one table in one commit: old Java clients send one a removed snapshot.
 pub(super) const UPDATES_MAX: usize = 10_000;
+/// Most entries that the updates of one commit may look through, one update after the other.
+const STEPS_MAX: usize = 300_000_000;
 
 /// A change of a table (Iceberg REST, `TableUpdate`); `-1` stands for what the same commit added last.
 #[derive(Clone, Debug)]
@@ -129,6 +133,13 @@ impl Update {
         })
     }
 
+    fn removed_snapshots(&self) -> Option<&[i64]> {
+        match self {
+            Self::RemoveSnapshots(ids) => Some(ids),
+            _ => None,
+        }
+    }
+
     /// Reads all updates of a commit, in order.
     ///
     /// # Errors
@@ -173,8 +184,19 @@ pub fn apply(base: Option<&TableDoc>, updates: &[Update], now: Micros) -> Result
         Some(base) => Draft::of(base, now)?,
         None => Draft::empty(initial_format_version(updates)?, now)?,
     };
-    for update in updates {
-        apply_one(&mut draft, update)?;
+    let mut steps = 0_usize;
+    for group in updates.chunk_by(|one, next| one.removed_snapshots().is_some() && next.removed_snapshots().is_some()) {
+        // Many updates of a table with many entries are a product, which no limit of either keeps small (R32).
+        steps = steps.saturating_add(draft.doc.entries_count());
+        if steps > STEPS_MAX {
+            return Err(invalid("the commit has too many updates for a table of this size; send several commits"));
+        }
+        match group {
+            [update] => apply_one(&mut draft, update)?,
+            // Old Java clients send one update a snapshot: one pass for all of them.
+            group => draft
+                .remove_snapshots(&group.iter().filter_map(Update::removed_snapshots).flatten().copied().collect())?,
+        }
     }
     draft.finish()
 }
@@ -200,15 +222,17 @@ fn apply_one(draft: &mut Draft, update: &Update) -> Result<()> {
         Update::SetDefaultSortOrder(id) => draft.set_default_sort_order(*id),
         Update::AddSnapshot(raw) => draft.add_snapshot(raw.clone()),
         Update::SetSnapshotRef { name, reference } => draft.set_snapshot_ref(name, reference),
-        Update::RemoveSnapshots(ids) => draft.remove_snapshots(ids),
+        Update::RemoveSnapshots(ids) => draft.remove_snapshots(&ids.iter().copied().collect()),
         Update::RemoveSnapshotRef(name) => draft.remove_snapshot_ref(name),
         Update::SetLocation(location) => draft.set_location(location),
         Update::SetProperties(properties) => draft.set_properties(properties),
         Update::RemoveProperties(names) => draft.remove_properties(names),
         Update::SetStatistics(raw) => draft.set_statistics::<StatisticsFile>(raw.clone()),
-        Update::RemoveStatistics(id) => draft.remove_statistics::<StatisticsFile>(&[*id]),
+        Update::RemoveStatistics(id) => draft.remove_statistics::<StatisticsFile>(&HashSet::from([*id])),
         Update::SetPartitionStatistics(raw) => draft.set_statistics::<PartitionStatisticsFile>(raw.clone()),
-        Update::RemovePartitionStatistics(id) => draft.remove_statistics::<PartitionStatisticsFile>(&[*id]),
+        Update::RemovePartitionStatistics(id) => {
+            draft.remove_statistics::<PartitionStatisticsFile>(&HashSet::from([*id]))
+        }
         Update::RemovePartitionSpecs(ids) => draft.remove_specs(ids),
         Update::RemoveSchemas(ids) => draft.remove_schemas(ids),
         Update::AddEncryptionKey(raw) => draft.add_encryption_key(raw.clone()),

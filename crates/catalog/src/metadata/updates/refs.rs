@@ -1,6 +1,6 @@
 //! Branches and tags; `main` carries `current-snapshot-id` and the history with it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use indexmap::IndexMap;
 use polder_types::Result;
@@ -17,6 +17,9 @@ use super::{
     Draft,
     draft::no_snapshot,
 };
+
+/// Most branches and tags of a table once one is added.
+const REFS_MAX: usize = 10_000;
 
 /// How long a reference and its snapshots are kept.
 #[derive(Deserialize)]
@@ -63,7 +66,12 @@ impl Draft {
         if snapshot.is_none() {
             return Err(invalid(format!("cannot set {name} to unknown snapshot: {}", wanted.snapshot_id)));
         }
-        let previous = self.refs_mut()?.get(name).map(|known| Arc::clone(&known.raw));
+        let refs = self.refs_mut()?;
+        let previous = refs.get(name).map(|known| Arc::clone(&known.raw));
+        // Never `main`: a table that has too many, from whatever time, can still be written.
+        if previous.is_none() && refs.len() >= REFS_MAX && name != MAIN_BRANCH {
+            return Err(invalid(format!("the table has {REFS_MAX} branches and tags or more; remove some")));
+        }
         if previous.is_some_and(|previous| is_equal(&previous, raw)) {
             return Ok(());
         }
@@ -82,12 +90,23 @@ impl Draft {
     /// Removes a branch or tag; without `main` the table has no current snapshot and no history.
     pub(super) fn remove_snapshot_ref(&mut self, name: &str) -> Result<()> {
         self.refs_mut()?.shift_remove(name);
-        if name == MAIN_BRANCH {
-            if self.doc.current_snapshot_id().is_some() {
-                self.doc.set("current-snapshot-id", &no_snapshot(self.doc.format_version()))?;
-            }
-            self.doc.list_mut::<SnapshotLogEntry>()?.clear();
+        if name == MAIN_BRANCH { self.forget_main() } else { Ok(()) }
+    }
+
+    /// Removes every branch and tag that points at one of these snapshots, in one pass.
+    pub(super) fn remove_refs_to(&mut self, snapshot_ids: &HashSet<i64>) -> Result<()> {
+        let points_there = |entry: &RefEntry| entry.reference.is_some_and(|it| snapshot_ids.contains(&it.snapshot_id));
+        let refs = self.refs_mut()?;
+        let main_goes = refs.get(MAIN_BRANCH).is_some_and(points_there);
+        refs.retain(|_, entry| !points_there(entry));
+        if main_goes { self.forget_main() } else { Ok(()) }
+    }
+
+    fn forget_main(&mut self) -> Result<()> {
+        if self.doc.current_snapshot_id().is_some() {
+            self.doc.set("current-snapshot-id", &no_snapshot(self.doc.format_version()))?;
         }
+        self.doc.list_mut::<SnapshotLogEntry>()?.clear();
         Ok(())
     }
 

@@ -12,12 +12,18 @@ use super::{
     Draft,
 };
 
+/// Most columns of a schema that is added, those at every depth counted; more than any engine plans with.
+const COLUMNS_MAX: usize = 10_000;
+
 impl Draft {
     /// Adds a schema under the next id, or names the equal one that exists (Java's `reuseOrCreateNewSchemaId`).
     pub(super) fn add_schema(&mut self, raw: Raw) -> Result<()> {
         let added = Schema::decode(raw)?;
+        if added.fields_count() > COLUMNS_MAX {
+            return Err(invalid(format!("the schema has more than {COLUMNS_MAX} columns, nested ones included")));
+        }
         check_version(&added.view, self.doc.format_version())?;
-        let highest = added.highest_field_id;
+        let highest = added.highest_field_id();
         if highest > self.doc.last_column_id() {
             self.doc.set("last-column-id", &highest)?;
         }

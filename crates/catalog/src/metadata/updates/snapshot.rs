@@ -100,21 +100,14 @@ impl Draft {
     }
 
     /// Forgets snapshots, their statistics, and the references that pointed at them.
-    pub(super) fn remove_snapshots(&mut self, ids: &[i64]) -> Result<()> {
-        let asked: HashSet<i64> = ids.iter().copied().collect();
+    pub(super) fn remove_snapshots(&mut self, asked: &HashSet<i64>) -> Result<()> {
         let known = self.doc.snapshots().iter().map(|snapshot| snapshot.snapshot_id);
         let ids: HashSet<i64> = known.filter(|id| asked.contains(id)).collect();
         if ids.is_empty() {
             return Ok(());
         }
-        self.refs_mut()?;
-        let dangling = self.doc.refs().into_iter().filter(|(_, reference)| ids.contains(&reference.snapshot_id));
-        let dangling: Vec<String> = dangling.map(|(name, _)| name.to_owned()).collect();
-        for name in dangling {
-            self.remove_snapshot_ref(&name)?;
-        }
+        self.remove_refs_to(&ids)?;
         self.doc.list_mut::<Snapshot>()?.retain(|snapshot| !ids.contains(&snapshot.snapshot_id));
-        let ids: Vec<i64> = ids.into_iter().collect();
         self.remove_statistics::<StatisticsFile>(&ids)?;
         self.remove_statistics::<PartitionStatisticsFile>(&ids)?;
         self.removed_snapshots = true;

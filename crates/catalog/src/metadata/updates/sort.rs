@@ -13,7 +13,7 @@ use super::{
     Draft,
     draft::unsorted,
     schema::{next_id, resolve},
-    spec::FIELDS_MAX,
+    spec::{FIELDS_MAX, FIELDS_OF_ALL_MAX},
 };
 
 impl Draft {
@@ -28,6 +28,11 @@ impl Draft {
             None if added.fields.is_empty() => {
                 orders.push(Arc::new(unsorted()?));
                 0
+            }
+            None if orders.iter().map(|order| order.fields.len()).sum::<usize>() + added.fields.len()
+                > FIELDS_OF_ALL_MAX =>
+            {
+                return Err(invalid(format!("the sort orders have more than {FIELDS_OF_ALL_MAX} fields")));
             }
             None => {
                 let id = next_id(orders.iter().map(|order| order.order_id), 1)?;

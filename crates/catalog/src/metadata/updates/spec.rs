@@ -1,15 +1,19 @@
 //! Partition specs: add, make the default, forget.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use polder_types::Result;
+use polder_types::{Error, Result};
 
 use super::{
     super::{
-        PartitionField, PartitionSpec, SchemaView,
+        PartitionField, PartitionSpec,
         doc::PARTITION_ID_FIRST,
         entries::Entry,
         raw::{Raw, RawList, encode, invalid, with_member},
+        schema::Schema,
     },
     Draft,
     draft::spec_fields,
@@ -18,6 +22,8 @@ use super::{
 
 /// Most fields of one spec or order; far more than any table has.
 pub(super) const FIELDS_MAX: usize = 200;
+/// Most fields of all specs, or of all orders, together once one is added.
+pub(super) const FIELDS_OF_ALL_MAX: usize = 2_000;
 
 impl Draft {
     /// Adds a spec under the next id, or names the compatible one that exists (Java's
@@ -37,6 +43,10 @@ impl Draft {
         if let Some(equal) = specs.iter().find(|spec| is_compatible(spec, &added)) {
             self.last_added_spec = Some(equal.spec_id);
             return Ok(());
+        }
+        let fields = specs.iter().map(|spec| spec.fields.len()).sum::<usize>();
+        if fields + added.fields.len() > FIELDS_OF_ALL_MAX {
+            return Err(invalid(format!("the partition specs have more than {FIELDS_OF_ALL_MAX} fields; remove some")));
         }
         let id = next_id(specs.iter().map(|spec| spec.spec_id), 0)?;
         specs.push(Arc::new(PartitionSpec::decode(with_member(&added.raw, "spec-id", &id)?)?));
@@ -68,12 +78,11 @@ impl Draft {
     ///
     /// # Errors
     /// `Err` with the reason if neither has them.
-    pub(super) fn binding_schema(&self, source_ids: &[i32]) -> Result<Option<&SchemaView>, String> {
-        let added = self.last_added_schema.and_then(|id| self.doc.schema_by_id(id));
-        let candidates: Vec<&SchemaView> = self.doc.current_schema().ok().into_iter().chain(added).collect();
+    pub(super) fn binding_schema(&self, source_ids: &[i32]) -> Result<Option<&Schema>, String> {
+        let added = self.last_added_schema.and_then(|id| self.doc.schema(id));
         let mut lacking = None;
-        for schema in candidates {
-            match source_ids.iter().find(|id| schema.field_by_id(**id).is_none()) {
+        for schema in self.doc.schema(self.doc.current_schema_id()).into_iter().chain(added) {
+            match source_ids.iter().find(|id| !schema.has_field(**id)) {
                 None => return Ok(Some(schema)),
                 Some(id) => lacking = Some(format!("cannot find source column {id}")),
             }
@@ -88,9 +97,11 @@ impl Draft {
         let RawList(raws) = spec_fields(&spec.raw)?;
         let taken = spec.fields.iter().filter_map(|field| field.field_id);
         let mut last_id = taken.fold(self.doc.last_partition_id(), i32::max);
+        // Backwards, so that the first of several that are the same stays.
+        let known: HashMap<_, _> = self.fields().rev().map(|field| (meaning(field), field.field_id)).collect();
         let mut fields = Vec::with_capacity(raws.len());
         for (field, raw) in spec.fields.iter().zip(raws) {
-            let known = || self.fields().find(|known| is_same(known, field)).and_then(|known| known.field_id);
+            let known = || known.get(&meaning(field)).copied().flatten();
             let id = match field.field_id.or_else(known) {
                 Some(id) => id,
                 None => {
@@ -103,15 +114,18 @@ impl Draft {
         with_member(&spec.raw, "fields", &encode(&fields)?)
     }
 
-    fn fields(&self) -> impl Iterator<Item = &PartitionField> {
+    fn fields(&self) -> impl DoubleEndedIterator<Item = &PartitionField> {
         self.doc.list::<PartitionSpec>().iter().flat_map(|spec| &spec.fields)
     }
 
     fn check_spec(&self, spec: &PartitionSpec) -> Result<()> {
         let version = self.doc.format_version();
+        if version > 1 {
+            self.check_ids_free(spec)?;
+        }
         let (mut ids, mut names) = (HashSet::new(), HashSet::new());
         for (field, expected) in spec.fields.iter().zip(PARTITION_ID_FIRST..) {
-            let bad = |why: &str| invalid(format!("the partition field `{}` is not valid: {why}", field.name));
+            let bad = |why: &str| bad(field, why);
             let id = field.field_id.ok_or_else(|| bad("it has no id"))?;
             if field.name.is_empty() || !names.insert(&field.name) {
                 return Err(bad("its name is empty or used twice"));
@@ -125,24 +139,37 @@ impl Draft {
             if field.source_ids.len() > 1 && version < 3 {
                 return Err(bad("more than one source is not supported until format version 3"));
             }
-            let is_void = |field: &PartitionField| field.transform == "void";
-            let taken = |known: &PartitionField| {
-                known.field_id == Some(id) && !is_same(known, field) && !is_void(known) && !is_void(field)
-            };
-            if version > 1 && self.fields().any(taken) {
-                return Err(bad("its id belongs to another partition field"));
-            }
             if let Some(schema) = self.binding_schema(&field.source_ids).map_err(|why| bad(&why))? {
                 check_name(schema, field).map_err(bad)?;
             }
         }
         Ok(())
     }
+
+    /// An id stays with its partition field through all specs; only a void one gives it up. One pass over what is known,
+    /// however many fields are new.
+    fn check_ids_free(&self, spec: &PartitionSpec) -> Result<()> {
+        let is_void = |field: &PartitionField| field.transform == "void";
+        let new = spec.fields.iter().filter(|field| !is_void(field));
+        let by_id: HashMap<i32, &PartitionField> = new.filter_map(|field| Some((field.field_id?, field))).collect();
+        for known in self.fields().filter(|known| !is_void(known)) {
+            if let Some(field) = known.field_id.and_then(|id| by_id.get(&id))
+                && !is_same(known, field)
+            {
+                return Err(bad(field, "its id belongs to another partition field"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bad(field: &PartitionField, why: &str) -> Error {
+    invalid(format!("the partition field `{}` is not valid: {why}", field.name))
 }
 
 /// A partition field may be named like a column only if it is that column, unchanged.
-fn check_name(schema: &SchemaView, field: &PartitionField) -> Result<(), &'static str> {
-    match schema.field_by_path(&[&field.name]) {
+fn check_name(schema: &Schema, field: &PartitionField) -> Result<(), &'static str> {
+    match schema.column(&field.name) {
         Some(column) if field.transform != "void" => {
             let same = field.transform == "identity" && field.source_ids == [column.id];
             if same { Ok(()) } else { Err("a column of the schema has that name") }
@@ -151,8 +178,13 @@ fn check_name(schema: &SchemaView, field: &PartitionField) -> Result<(), &'stati
     }
 }
 
+/// What a field is, whatever its name and id.
+fn meaning(field: &PartitionField) -> (&[i32], &str) {
+    (&field.source_ids, &field.transform)
+}
+
 fn is_same(one: &PartitionField, other: &PartitionField) -> bool {
-    one.source_ids == other.source_ids && one.transform == other.transform
+    meaning(one) == meaning(other)
 }
 
 fn is_compatible(one: &PartitionSpec, other: &PartitionSpec) -> bool {

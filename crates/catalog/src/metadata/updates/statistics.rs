@@ -30,17 +30,16 @@ impl Draft {
     /// Sets a snapshot's file, in the place of an earlier one.
     pub(super) fn set_statistics<T: OfSnapshot>(&mut self, raw: Raw) -> Result<()> {
         let added = T::decode(raw)?;
-        self.remove_statistics::<T>(&[added.snapshot_id()])?;
+        self.remove_statistics::<T>(&HashSet::from([added.snapshot_id()]))?;
         self.doc.list_mut::<T>()?.push(Arc::new(added));
         Ok(())
     }
 
-    /// Removes the files of snapshots.
-    pub(super) fn remove_statistics<T: OfSnapshot>(&mut self, snapshot_ids: &[i64]) -> Result<()> {
+    /// Removes the files of these snapshots.
+    pub(super) fn remove_statistics<T: OfSnapshot>(&mut self, gone: &HashSet<i64>) -> Result<()> {
         if self.doc.list::<T>().is_empty() {
             return Ok(());
         }
-        let gone: HashSet<i64> = snapshot_ids.iter().copied().collect();
         self.doc.list_mut::<T>()?.retain(|file| !gone.contains(&file.snapshot_id()));
         Ok(())
     }

@@ -104,6 +104,57 @@ async fn reads_are_bounded_by_the_file_and_by_the_limit() {
     assert_eq!(file.read(std::slice::from_ref(&(1..3))).await.unwrap()[0].as_ref(), b"yt");
 }
 
+/// A footer may name a hundred columns that all say to be the whole of a large file.
+#[tokio::test]
+async fn reads_are_bounded_together() {
+    let place = place();
+    let path = place.dir.path().join("t1/data/large");
+    fs::File::create(&path).unwrap().set_len(READ_BYTES_MAX).unwrap();
+    let file = place.files.open(&format!("{}/data/large", place.root)).await.unwrap();
+    let error = file.read(&[0..READ_BYTES_MAX / 2 + 1, 0..READ_BYTES_MAX / 2]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(file.read(&[0..10, 5..15]).await.is_ok());
+}
+
+/// What is read counts as the query's memory, as long as it is there.
+#[tokio::test]
+async fn reads_are_charged_to_the_query() {
+    let place = place();
+    fs::write(place.dir.path().join("t1/data/b"), [1; 1000]).unwrap();
+    let pool: Arc<dyn MemoryPool> = Arc::new(datafusion::execution::memory_pool::GreedyMemoryPool::new(1000));
+    let file = place.files.charging(pool.clone()).open(&format!("{}/data/b", place.root)).await.unwrap();
+    let held = file.read(&[0..300, 300..600]).await.unwrap();
+    assert_eq!(pool.reserved(), 600);
+    assert_eq!(file.read(std::slice::from_ref(&(0..401))).await.unwrap_err().code(), "memory");
+    let part = held[0].slice(10..20);
+    drop(held);
+    assert_eq!(pool.reserved(), 300, "a part keeps the whole");
+    drop(part);
+    assert_eq!(pool.reserved(), 0);
+    // The reader passes it on as what it is.
+    let mut file = file;
+    let error = file.get_bytes(0..1000).await.map(|_| pool.reserved()).unwrap();
+    assert_eq!((error, pool.reserved()), (1000, 0));
+    let full = place.files.charging(Arc::new(datafusion::execution::memory_pool::GreedyMemoryPool::new(1)));
+    let mut file = full.open(&format!("{}/data/b", place.root)).await.unwrap();
+    assert_eq!(super::super::error::undecoded(file.get_bytes(0..2).await.unwrap_err()).code(), "memory");
+}
+
+/// A footer that says to be larger than any is not read.
+#[tokio::test]
+async fn footers_are_bounded() {
+    let place = place();
+    let path = place.dir.path().join("t1/data/footer");
+    let len = FOOTER_BYTES_MAX * 2;
+    let file = fs::File::create(&path).unwrap();
+    file.set_len(len).unwrap();
+    let claim = u32::try_from(FOOTER_BYTES_MAX + 1).unwrap().to_le_bytes();
+    file.write_all_at(&[claim, *b"PAR1"].concat(), len - 8).unwrap();
+    let mut file = place.files.open(&format!("{}/data/footer", place.root)).await.unwrap();
+    let error = file.get_metadata(None).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+}
+
 #[test]
 fn other_stores_are_not_supported() {
     let error = TableFiles::new(&Location::parse("s3://bucket/a").unwrap(), None).unwrap_err();

@@ -151,7 +151,8 @@ impl Generator {
             return self.comparison(scope);
         }
         let depth = depth - 1;
-        match self.below(10) {
+        match self.below(11) {
+            10 => self.tripwire(scope, depth),
             0..=1 => format!("({} AND {})", self.truth(scope, depth), self.truth(scope, depth)),
             2..=3 => format!("({} OR {})", self.truth(scope, depth), self.truth(scope, depth)),
             4 => format!("NOT ({})", self.truth(scope, depth)),
@@ -160,6 +161,22 @@ impl Generator {
             7 => format!("({}) IS {}", self.truth(scope, depth), self.one_of(&["TRUE", "NOT TRUE", "UNKNOWN"])),
             _ => self.subquery_condition(scope),
         }
+    }
+
+    /// What may fail, twice, before a condition by which files are left out: the engine computes what is common to two
+    /// parts in a place of its own.
+    fn tripwire(&mut self, scope: &[(String, Ty)], depth: u32) -> String {
+        let fails = match self.below(4) {
+            0 => format!("CAST({} AS int)", self.text(scope, 0)),
+            1 => format!("length(substr({}, 1, {}))", self.text(scope, 0), self.integer(scope, 0)),
+            _ => format!("{} / ({} - {})", self.number(), self.integer(scope, 0), self.number()),
+        };
+        let twice = match self.below(3) {
+            0 => format!("{fails} BETWEEN 0 AND 5"),
+            1 => format!("{fails} IN (0, 1)"),
+            _ => format!("{fails} >= 0 AND {fails} < 5 + {}", self.integer(scope, depth.min(1))),
+        };
+        format!("({twice} AND {})", self.comparison(scope))
     }
 
     fn comparison(&mut self, scope: &[(String, Ty)]) -> String {

@@ -4,13 +4,14 @@
 use axum::response::Response;
 use http::StatusCode;
 use polder_catalog::{
-    OpCtx,
-    idempotency::{Outcome, authorize_in, committed_again, created_again},
+    OpCtx, TableCommit,
+    idempotency::{Outcome, authorize_in, committed_again, created_again, landed},
+    metadata::Requirement,
     namespaces,
 };
 use polder_types::{Error, Result};
 
-use super::{namespace, warehouse};
+use super::{namespace, table, warehouse};
 use crate::{
     call::Call,
     op::{self, Op},
@@ -20,15 +21,35 @@ use crate::{
 /// Answers a request of operation `op` by the outcome of the first one.
 ///
 /// # Errors
-/// The refusal that was told; what the caller may not be told any more.
+/// The refusal that was told; what the caller may not be told any more, but only `CommitStateUnknown` of a commit that
+/// landed.
 pub(crate) async fn answer(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Response> {
+    let refused = matches!(outcome, Outcome::Refused { .. });
+    // The one place for it: whatever stands in the way, from the warehouse's name to the document (F8).
+    told(op, ctx, call, outcome).await.map_err(|error| if refused { error } else { untold(op, error) })
+}
+
+/// The error of a request that has an outcome which cannot be told.
+pub(crate) fn untold(op: &Op, error: Error) -> Error {
+    match [op::UPDATE_TABLE.name, op::COMMIT_TRANSACTION.name].contains(&op.name) {
+        true => landed(error),
+        false => error,
+    }
+}
+
+async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Response> {
     let warehouse = warehouse(ctx, &call).await?;
     match outcome {
         Outcome::Table { relation, metadata_location } if op.name == op::CREATE_TABLE.name => {
             render::loaded_table(created_again(ctx, &warehouse, relation, metadata_location).await?)
         }
         Outcome::Table { relation, metadata_location } if op.name == op::UPDATE_TABLE.name => {
-            render::committed_table(committed_again(ctx, &warehouse, relation, metadata_location).await?)
+            let made = published(call).await?;
+            let table = match made {
+                true => created_again(ctx, &warehouse, relation, metadata_location).await?,
+                false => committed_again(ctx, &warehouse, relation, metadata_location).await?,
+            };
+            render::committed_table(table)
         }
         Outcome::Properties(updated) => {
             namespaces::may_update(ctx, &warehouse, &namespace(&call)?).await?;
@@ -47,4 +68,11 @@ pub(crate) async fn answer(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -
             Err(Error::new(kind, subject, "refused_before", message))
         }
     }
+}
+
+/// True if an `updateTable` that was done has made its table: with this requirement it could do nothing else.
+async fn published(call: Call) -> Result<bool> {
+    let ident = table(&call)?;
+    let commit = TableCommit::parse(ident, call.json().await?)?;
+    Ok(commit.requirements.contains(&Requirement::AssertCreate))
 }

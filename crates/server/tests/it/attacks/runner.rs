@@ -177,6 +177,10 @@ async fn arrow(fixture: &Fixture, case: &Case, json: &Answer) -> Result<Vec<Stri
     let mut found: Vec<String> =
         leaks(&answer.raw, &case.sql).iter().map(|mark| format!("Arrow leaks `{mark}`")).collect();
     found.extend(binary_leaks(&answer.body, &case.sql).iter().map(|number| format!("Arrow leaks the number {number}")));
+    if json.json().pointer("/error/code").is_some_and(|code| code == "unrepresentable_value") {
+        // Numbers have every time; texts do not.
+        return Ok(found);
+    }
     if answer.status != json.status {
         found.push(format!("JSON answers {}, Arrow {}", json.brief(), answer.brief()));
     } else if answer.status == 200 {

@@ -161,6 +161,114 @@ async fn authorization_comes_before_the_answer() {
     assert_eq!(hidden.error("type"), "NoSuchWarehouseException");
 }
 
+/// F8, R29: whatever stands between its owner and the answer by now, a commit that landed is never 4xx: neither in a
+/// transaction, nor where the path names no warehouse, nor where the name means another one meanwhile.
+#[tokio::test]
+async fn a_commit_that_landed_is_never_4xx() {
+    let world = World::make().await;
+    let (writer, _) = world.person("writer", "catalog").await;
+    let namespace = json!({"warehouse": "lake", "namespace": ["pub"]});
+    world.grant("writer", &["read", "write"], &namespace).await;
+    let change = |name: &str| {
+        let ident = json!({"namespace": ["pub"], "name": name});
+        json!({"identifier": ident, "requirements": [], "updates": set("t")["updates"]})
+    };
+    let one = json!({"table-changes": [change(OPEN)]});
+    let two = json!({"table-changes": [change(OPEN), change(RESTRICTED)]});
+    let requests = [
+        (format!("POST {TABLES}/{OPEN}"), set("v")),
+        (format!("POST /iceberg/v1/namespaces/pub/tables/{OPEN}"), set("v")),
+        (format!("POST {LAKE}/transactions/commit"), one.clone()),
+        (format!("POST {LAKE}/transactions/commit"), two.clone()),
+        ("POST /iceberg/v1/transactions/commit".to_owned(), one),
+        ("POST /iceberg/v1/transactions/commit".to_owned(), two),
+    ];
+    for (number, (request, body)) in (1..).zip(&requests) {
+        let first = send(&writer, &key(number), request, body).await;
+        assert!(matches!(first.status, 200 | 204), "{request}: {}", first.text());
+    }
+    let unknown = async |number, request: &str, body: &Value| {
+        let again = send(&writer, &key(number), request, body).await.expect(500);
+        assert_eq!(again.error("type"), "CommitStateUnknownException", "{request}");
+        assert!(!again.text().contains("metadata-location"), "{request}: {}", again.text());
+    };
+    // Another default warehouse, which the writer may not know.
+    drop(world.admin.post("/api/v1/admin/warehouses", &json!({"name": "other", "default": true})).await.expect(201));
+    for (number, (request, body)) in (1..).zip(&requests).filter(|(_, (request, _))| !request.contains("lake")) {
+        unknown(number, request, body).await;
+    }
+    drop(world.admin.delete("/api/v1/admin/roles/writer/principals/writer").await.expect(204));
+    for (number, (request, body)) in (1..).zip(&requests) {
+        unknown(number, request, body).await;
+    }
+}
+
+/// R22, R29: a table that its maker may not know by now is absent for it, wherever it stands; who may only create, and
+/// could never load it, is answered again.
+#[tokio::test]
+async fn a_create_is_not_answered_again_to_whom_the_table_does_not_exist() {
+    let world = World::make().await;
+    let (writer, _) = world.person("writer", "catalog").await;
+    // No restriction stands in it, so that its new tables are in no quarantine.
+    for made in ["free", "secret"] {
+        drop(world.engineer.post(&format!("{LAKE}/namespaces"), &json!({"namespace": [made]})).await.expect(200));
+    }
+    world.grant("writer", &["create"], &json!({"warehouse": "lake", "namespace": ["free"]})).await;
+    let at = format!("POST {LAKE}/namespaces/free/tables");
+    for (number, name) in [(1, "hidden"), (2, "moved"), (3, "plain")] {
+        let first = send(&writer, &key(number), &at, &create(name)).await.expect(200);
+        let again = send(&writer, &key(number), &at, &create(name)).await.expect(200);
+        assert_eq!(first.text(), again.text());
+    }
+    let deny = |on: Value| json!({"role": "writer", "privileges": ["list"], "on": on, "effect": "deny"});
+    let hidden = json!({"warehouse": "lake", "namespace": ["free"], "table": "hidden"});
+    drop(world.admin.post("/api/v1/admin/grants", &deny(hidden)).await.expect(201));
+    let secret = json!({"warehouse": "lake", "namespace": ["secret"]});
+    drop(world.admin.post("/api/v1/admin/grants", &deny(secret)).await.expect(201));
+    let ident = |namespace: &str, name: &str| json!({"namespace": [namespace], "name": name});
+    let rename = json!({"source": ident("free", "moved"), "destination": ident("secret", "classified")});
+    drop(world.engineer.post(&format!("{LAKE}/tables/rename"), &rename).await.expect(204));
+    for (number, name) in [(1, "hidden"), (2, "moved")] {
+        let again = send(&writer, &key(number), &at, &create(name)).await.expect(404);
+        assert_eq!(again.error("type"), "NoSuchTableException");
+        for word in ["metadata", "secret", "classified", "file:"] {
+            assert!(!again.text().contains(word), "{name}: {}", again.text());
+        }
+    }
+    drop(send(&writer, &key(3), &at, &create("plain")).await.expect(200));
+}
+
+/// F8: whoever may create, but not write, publishes a staged table and is answered so again.
+#[tokio::test]
+async fn a_staged_table_is_published_again_by_who_may_create() {
+    let world = World::make().await;
+    let (maker, _) = world.person("maker", "catalog").await;
+    let namespace = json!({"warehouse": "lake", "namespace": ["pub"]});
+    world.grant("maker", &["create"], &namespace).await;
+    let mut stage = create("staged");
+    stage["stage-create"] = json!(true);
+    let doc = send(&maker, &key(1), &format!("POST {TABLES}"), &stage).await.expect(200).json()["metadata"].clone();
+    let publish = json!({"requirements": [{"type": "assert-create"}], "updates": [
+        {"action": "assign-uuid", "uuid": doc["table-uuid"]},
+        {"action": "upgrade-format-version", "format-version": 2},
+        {"action": "add-schema", "schema": doc["schemas"][0], "last-column-id": 3},
+        {"action": "set-current-schema", "schema-id": -1},
+        {"action": "add-spec", "spec": doc["partition-specs"][0]},
+        {"action": "set-default-spec", "spec-id": -1},
+        {"action": "add-sort-order", "sort-order": doc["sort-orders"][0]},
+        {"action": "set-default-sort-order", "sort-order-id": -1},
+        {"action": "set-location", "location": doc["location"]},
+    ]});
+    let at = format!("POST {TABLES}/staged");
+    let first = send(&maker, &key(2), &at, &publish).await.expect(200);
+    let again = send(&maker, &key(2), &at, &publish).await.expect(200);
+    assert_eq!((first.text(), first.header("etag")), (again.text(), again.header("etag")));
+    let deny = json!({"role": "maker", "privileges": ["create"], "on": namespace, "effect": "deny"});
+    drop(world.admin.post("/api/v1/admin/grants", &deny).await.expect(201));
+    let untold = send(&maker, &key(2), &at, &publish).await.expect(500);
+    assert_eq!(untold.error("type"), "CommitStateUnknownException");
+}
+
 /// F8: duplicates that run at the same time wait for one another, and all hear of the one that landed.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_duplicates_land_once() {
