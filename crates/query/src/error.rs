@@ -68,7 +68,8 @@ pub(crate) fn limit(phase: Phase, message: impl Into<String>) -> Error {
 
 /// A value of the answer has no text.
 pub(crate) fn unrepresentable() -> Error {
-    let message = "the answer holds a date or time that is too far away to be written; cast it to bigint, or ask for Arrow";
+    let message =
+        "the answer holds a date or time that is too far away to be written; cast it to bigint, or ask for Arrow";
     query_error(ErrorKind::Invalid, "unrepresentable_value", message, Phase::Run.detail())
 }
 

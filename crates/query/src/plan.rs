@@ -86,7 +86,11 @@ impl Engine {
             .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false);
         // SECURITY: below that rule's name the engine would put conditions into one another again, after `precise` has put
         // those that can fail behind the others.
-        let physical = PhysicalOptimizer::new().rules.into_iter().filter(|rule| !rule.name().starts_with(MERGES_CONDITIONS)).collect();
+        let physical = PhysicalOptimizer::new()
+            .rules
+            .into_iter()
+            .filter(|rule| !rule.name().starts_with(MERGES_CONDITIONS))
+            .collect();
         // What a statement may call comes from `StatementContext`; a state with all functions would be copied for each query.
         let by_rules = functions::FUNCTIONS.aggregate.get(CALLED_BY_RULES).cloned();
         let state = SessionStateBuilder::new()

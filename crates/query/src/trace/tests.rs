@@ -23,7 +23,10 @@ async fn masks_are_traced_through_every_node() {
         ("SELECT (SELECT max(x.ssn) FROM pub.emp x WHERE x.id = e.id) FROM pub.emp e", vec![true]),
         ("SELECT CASE WHEN ssn = 'x' THEN 1 END, id FROM pub.emp", vec![true, false]),
         ("SELECT unnest([ssn]), id FROM pub.emp", vec![true, false]),
-        ("SELECT s, i FROM pub.emp e, LATERAL (SELECT b.ssn AS s, b.id AS i FROM pub.emp b WHERE b.id = e.id) l", vec![true, false]),
+        (
+            "SELECT s, i FROM pub.emp e, LATERAL (SELECT b.ssn AS s, b.id AS i FROM pub.emp b WHERE b.id = e.id) l",
+            vec![true, false],
+        ),
         (
             "WITH RECURSIVE r AS (SELECT ssn a, CAST(NULL AS varchar) b, id c FROM pub.emp \
                 UNION ALL SELECT NULL, a, c FROM r WHERE a IS NOT NULL) SELECT a, b, c FROM r",

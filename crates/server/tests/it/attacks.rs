@@ -31,10 +31,8 @@ const LINES_ELSEWHERE: [u32; 3] = [18, 77, 132];
 /// S-010: every line of the visible list is in the corpus, and every dress changes a statement.
 #[test]
 fn attacks_cover_every_line_of_the_list() {
-    let files =
-        [corpus::GATE, corpus::BLOCKED, corpus::MASKS, corpus::FILTERS, corpus::SHAPES, corpus::BOUNDS, corpus::CLASSES];
     let cases: Vec<corpus::Case> =
-        files.iter().flat_map(|toml| corpus::cases(toml, corpus::Mutations::All)).chain(bombs::cases()).collect();
+        corpus::ALL.iter().flat_map(|toml| corpus::cases(toml, corpus::Mutations::All)).chain(bombs::cases()).collect();
     let number = |id: &str| id.split(['-', '.']).next().and_then(|text| text.parse::<u32>().ok());
     for line in VISIBLE_LINES {
         let found = cases.iter().any(|case| number(&case.id) == Some(line)) || LINES_ELSEWHERE.contains(&line);
@@ -82,6 +80,12 @@ async fn attacks_by_odd_shapes_answer_like_the_permitted_rows() {
 #[tokio::test]
 async fn attacks_by_class_learn_nothing() {
     runner::run_corpus("classes", corpus::CLASSES).await;
+}
+
+/// S-034, R34: which hidden rows lie beside visible ones, in which files, makes no answer and no error.
+#[tokio::test]
+async fn attacks_by_layout_learn_nothing() {
+    runner::run_corpus("layout", corpus::LAYOUT).await;
 }
 
 /// R34, R37: a plan says nothing about hidden rows, masked cells, files or blocked names.

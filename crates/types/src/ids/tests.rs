@@ -10,7 +10,8 @@ fn the_ends_of_the_grammar_are_where_it_says() {
         assert_eq!(good.parse::<TenantId>().unwrap().as_str(), good);
         assert_eq!(good.parse::<WarehouseName>().unwrap().as_str(), good);
     }
-    for bad in ["", "a", "ab", &beyond, "-ab", "ab-", "---", "Abc", "ABC", "a_b", "a.b", "a b", " abc", "abc\n", "äbc"] {
+    for bad in ["", "a", "ab", &beyond, "-ab", "ab-", "---", "Abc", "ABC", "a_b", "a.b", "a b", " abc", "abc\n", "äbc"]
+    {
         assert!(bad.parse::<TenantId>().is_err(), "{bad:?}");
         assert!(bad.parse::<WarehouseName>().is_err(), "{bad:?}");
     }

@@ -11,7 +11,11 @@ pub(super) const MASKS: &str = include_str!("corpus/masks.toml");
 pub(super) const SHAPES: &str = include_str!("corpus/shapes.toml");
 pub(super) const FILTERS: &str = include_str!("corpus/filters.toml");
 pub(super) const CLASSES: &str = include_str!("corpus/classes.toml");
+pub(super) const LAYOUT: &str = include_str!("corpus/layout.toml");
 pub(super) const BOUNDS: &str = include_str!("corpus/bounds.toml");
+
+/// All of them.
+pub(super) const ALL: [&str; 8] = [GATE, BLOCKED, MASKS, SHAPES, FILTERS, CLASSES, LAYOUT, BOUNDS];
 
 /// What must come of an attack. Whatever it is, the answer is the same over other secrets, holds none of them and
 /// comes in time.
