@@ -78,7 +78,7 @@ class AdminDoor:
         return answer.json() if answer.content else {}
 
 
-def admin_door(polder: Polder, who: str, scope: str = "admin:warehouses admin:access admin:policies") -> AdminDoor:
+def admin_door(polder: Polder, who: str, scope: str = "catalog admin:warehouses admin:access admin:policies") -> AdminDoor:
     return AdminDoor(polder, who, scope)
 
 

@@ -5,7 +5,10 @@
 use std::{fmt, sync::Arc};
 
 use datafusion::{
-    arrow::array::{Array, ArrayRef, AsArray, RecordBatch},
+    arrow::{
+        array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions},
+        datatypes::{DataType, FieldRef},
+    },
     common::tree_node::{Transformed, TransformedResult, TreeNode},
     error::Result,
     execution::{SendableRecordBatchStream, TaskContext},
@@ -158,18 +161,24 @@ fn by_rows(batch: RecordBatch, rows: usize) -> Result<Vec<RecordBatch>> {
     if batch.num_rows() <= rows {
         return Ok(vec![batch]);
     }
-    let portion = |from: usize| {
-        let portion = batch.slice(from, rows.min(batch.num_rows() - from));
-        // Copied: whoever keeps a portion is charged for all that it holds on to, and that would be the whole batch.
-        let columns = portion.columns().iter().zip(portion.schema_ref().fields());
-        let columns = columns.map(|(column, field)| rebuilt(column, field)).collect::<Result<Vec<_>, _>>();
-        match columns.and_then(|columns| RecordBatch::try_new(portion.schema(), columns)) {
-            Ok(copied) => copied,
-            // A type that only the engine has between its nodes.
-            Err(_) => portion,
+    // Copied: whoever keeps a portion is charged for all that it holds on to, and that would be the whole batch.
+    let portion = |from: usize| copied(&batch.slice(from, rows.min(batch.num_rows() - from)));
+    Ok((0..batch.num_rows()).step_by(rows).map(portion).collect())
+}
+
+/// The rows without what else their buffers hold.
+pub(crate) fn copied(batch: &RecordBatch) -> RecordBatch {
+    let copy = |(column, field): (&ArrayRef, &FieldRef)| -> ArrayRef {
+        match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+            DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
+            // What has a type that only the engine has between its nodes stays as it is.
+            _ => rebuilt(column, field).unwrap_or_else(|_| column.clone()),
         }
     };
-    Ok((0..batch.num_rows()).step_by(rows).map(portion).collect())
+    let columns = batch.columns().iter().zip(batch.schema_ref().fields()).map(copy).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options).unwrap_or_else(|_| batch.clone())
 }
 
 /// The bytes of the rows that one row becomes, at most: each element with all that stands beside it.

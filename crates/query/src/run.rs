@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     error::{Phase, busy, deadline, internal, running},
     functions::value_bytes,
-    scan::rebuilt,
+    portion::copied,
     verify::VerifiedQuery,
     watch::StopOnDrop,
 };
@@ -201,6 +201,7 @@ async fn collect(query: &VerifiedQuery, caps: Caps) -> Result<Rows, Error> {
         rows.truncated = fitting < batch.num_rows();
         if fitting > 0 {
             rows.count += fitting;
+            // So that an answer takes no more memory than its values.
             rows.batches.push(copied(&batch.slice(0, fitting)));
         }
     }
@@ -219,14 +220,6 @@ fn fitting(batch: &RecordBatch, rows_left: usize, bytes_left: &mut usize) -> usi
         None => false,
     };
     (0..batch.num_rows().min(rows_left)).take_while(fits).count()
-}
-
-/// The rows without what else their buffers hold, so that the answer takes no more memory than its values.
-fn copied(batch: &RecordBatch) -> RecordBatch {
-    let columns = batch.columns().iter().zip(batch.schema_ref().fields()).map(|(column, field)| rebuilt(column, field));
-    let copied = columns.collect::<Result<Vec<_>, _>>().and_then(|c| RecordBatch::try_new(batch.schema(), c));
-    // An answer without columns, or a type that answers do not have: the renderer tells.
-    copied.unwrap_or_else(|_| batch.clone())
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@
 //! WITH queries, put in place, stand for too many tables.
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, Distinct, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition,
-    NamedWindowExpr, ObjectName, ObjectNamePart, Offset, OrderBy, OrderByExpr, OrderByKind, Parens, Query, Select,
-    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias, TableFactor, TableVersion,
-    TableWithJoins, WildcardAdditionalOptions, With,
+    Cte, Distinct, ExcludeSelectItem, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause,
+    NamedWindowDefinition, NamedWindowExpr, ObjectName, ObjectNamePart, Offset, OrderBy, OrderByExpr, OrderByKind,
+    Parens, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias,
+    TableFactor, TableVersion, TableWithJoins, WildcardAdditionalOptions, With,
 };
 use polder_types::Error;
 
@@ -381,18 +381,31 @@ fn refuse_rare_clauses(select: &Select) -> Result<(), Error> {
     Ok(())
 }
 
-fn wildcard_options(options: &WildcardAdditionalOptions) -> Result<(), Error> {
+fn wildcard_options(options: &mut WildcardAdditionalOptions) -> Result<(), Error> {
     let WildcardAdditionalOptions {
         wildcard_token: _,
         opt_ilike,
-        opt_exclude: _,
-        opt_except: _,
+        opt_exclude,
+        opt_except,
         opt_replace,
         opt_rename,
         opt_alias,
     } = options;
     let rare = opt_ilike.is_some() || opt_replace.is_some() || opt_rename.is_some() || opt_alias.is_some();
     absent!(rare, "this option of `*`");
+    // The planner folds every name but these.
+    let excepted = opt_except
+        .iter_mut()
+        .flat_map(|except| std::iter::once(&mut except.first_element).chain(&mut except.additional_elements));
+    let excluded = opt_exclude.iter_mut().flat_map(|exclude| match exclude {
+        ExcludeSelectItem::Single(name) => std::slice::from_mut(name),
+        ExcludeSelectItem::Multiple(names) => names.as_mut_slice(),
+    });
+    let excluded = excluded.flat_map(|name| &mut name.0).filter_map(|part| match part {
+        ObjectNamePart::Identifier(ident) => Some(ident),
+        ObjectNamePart::Function(_) => None,
+    });
+    excepted.chain(excluded).for_each(|ident| ident.value = fold(ident));
     Ok(())
 }
 

@@ -14,7 +14,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::{FutureExt, future::BoxFuture};
 use parquet::{
     arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
@@ -25,7 +24,6 @@ use polder_catalog::{OpenObject, TableObjects};
 use polder_types::{Error, Location, is_refused};
 
 use super::error::{unreadable, unsupported, untold};
-use crate::error::memory;
 
 /// Most bytes of one read: the columns of a row group that a query wants, or a footer.
 const READ_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -39,12 +37,7 @@ const FOOTER_BYTES_HINT: usize = 64 * 1024;
 pub(crate) struct TableFiles {
     root: Location,
     objects: Option<TableObjects>,
-    memory: Memory,
 }
-
-/// What the bytes that are read are charged to.
-#[derive(Clone, Debug, Default)]
-struct Memory(Option<Arc<dyn MemoryPool>>);
 
 impl TableFiles {
     /// `objects` are those below the location, if it is in an object store.
@@ -53,15 +46,9 @@ impl TableFiles {
     /// `Unsupported` for a location of neither kind.
     pub(crate) fn new(root: &Location, objects: Option<TableObjects>) -> Result<Self, Error> {
         match (root.scheme(), &objects) {
-            ("file", None) | ("s3", Some(_)) => Ok(Self { root: root.clone(), objects, memory: Memory::default() }),
+            ("file", None) | ("s3", Some(_)) => Ok(Self { root: root.clone(), objects }),
             _ => Err(unsupported("tables in this kind of store cannot be queried yet")),
         }
-    }
-
-    /// The same files for one query: what is read of a data or delete file takes from its memory for as long as it lives.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the scan, which knows its query's memory"))]
-    pub(crate) fn charging(&self, pool: Arc<dyn MemoryPool>) -> Self {
-        Self { memory: Memory(Some(pool)), ..self.clone() }
     }
 
     /// Checks a path without a look at the store.
@@ -101,7 +88,7 @@ impl TableFiles {
                 Place::Local { file: Arc::new(file), len }
             }
         };
-        Ok(TableFile { place, memory: self.memory.clone() })
+        Ok(TableFile(place))
     }
 
     // SECURITY: the only way to a file; nothing may be reached without it, nor a local one without `resolve`.
@@ -179,10 +166,7 @@ pub(crate) fn spelling(path: &str) -> String {
 
 /// An open file.
 #[derive(Clone, Debug)]
-pub(crate) struct TableFile {
-    place: Place,
-    memory: Memory,
-}
+pub(crate) struct TableFile(Place);
 
 #[derive(Clone, Debug)]
 enum Place {
@@ -194,7 +178,7 @@ enum Place {
 
 impl TableFile {
     fn len(&self) -> u64 {
-        match &self.place {
+        match &self.0 {
             Place::Local { len, .. } => *len,
             Place::Object(object) => object.len(),
         }
@@ -211,18 +195,14 @@ impl TableFile {
         if total > READ_BYTES_MAX {
             return Err(unsupported("a row group of the table is larger than can be read at once"));
         }
-        let reserved = self.memory.reserve(total)?;
-        let read = match &self.place {
+        // SECURITY: not charged to the query's memory, which would then run out or not by how much lies in a file, hidden
+        // rows included (R34).
+        match &self.0 {
             Place::Local { file, .. } => {
-                let read = ranges.iter().map(|range| read_local(file, range.clone()).map_err(unreadable));
-                read.collect::<Result<Vec<_>, _>>()?
+                ranges.iter().map(|range| read_local(file, range.clone()).map_err(unreadable)).collect()
             }
-            Place::Object(object) => object.ranges(ranges).await.map_err(untold)?,
-        };
-        Ok(match reserved {
-            Some(reserved) => read.into_iter().map(|bytes| charged(bytes, &reserved)).collect(),
-            None => read,
-        })
+            Place::Object(object) => object.ranges(ranges).await.map_err(untold),
+        }
     }
 }
 
@@ -239,33 +219,6 @@ impl TableFile {
         }
         Ok(())
     }
-}
-
-impl Memory {
-    fn reserve(&self, bytes: u64) -> Result<Option<MemoryReservation>, Error> {
-        let Some(pool) = &self.0 else { return Ok(None) };
-        let reservation = MemoryConsumer::new("table file").register(pool);
-        reservation.try_grow(usize::try_from(bytes).map_err(unreadable)?).map_err(|_| memory())?;
-        Ok(Some(reservation))
-    }
-}
-
-/// Bytes that give their part of a reservation back when they are dropped.
-struct Charged {
-    bytes: Bytes,
-    #[expect(dead_code, reason = "held, not read")]
-    reserved: MemoryReservation,
-}
-
-impl AsRef<[u8]> for Charged {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-fn charged(bytes: Bytes, reserved: &MemoryReservation) -> Bytes {
-    let reserved = reserved.split(bytes.len().min(reserved.size()));
-    Bytes::from_owner(Charged { bytes, reserved })
 }
 
 fn read_local(file: &File, range: Range<u64>) -> io::Result<Bytes> {

@@ -36,6 +36,8 @@ async fn masks_are_traced_through_every_node() {
             "WITH RECURSIVE r AS (SELECT 1 n, name a FROM pub.emp UNION ALL SELECT n + 1, a FROM r WHERE n < 3) SELECT n, a FROM r",
             vec![false, false],
         ),
+        ("SELECT * EXCEPT (SSN, \"info\") FROM pub.emp", vec![false; 4]),
+        ("SELECT * EXCLUDE SSN FROM pub.emp", vec![false; 5]),
         ("SELECT * FROM pub.emp WHERE ssn = 'x'", vec![false, false, false, false, true, false]),
     ] {
         assert_eq!(masked(sql).await, expected, "{sql}");

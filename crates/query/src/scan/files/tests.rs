@@ -116,30 +116,6 @@ async fn reads_are_bounded_together() {
     assert!(file.read(&[0..10, 5..15]).await.is_ok());
 }
 
-/// What is read counts as the query's memory, as long as it is there.
-#[tokio::test]
-async fn reads_are_charged_to_the_query() {
-    let place = place();
-    fs::write(place.dir.path().join("t1/data/b"), [1; 1000]).unwrap();
-    let pool: Arc<dyn MemoryPool> = Arc::new(datafusion::execution::memory_pool::GreedyMemoryPool::new(1000));
-    let file = place.files.charging(pool.clone()).open(&format!("{}/data/b", place.root)).await.unwrap();
-    let held = file.read(&[0..300, 300..600]).await.unwrap();
-    assert_eq!(pool.reserved(), 600);
-    assert_eq!(file.read(std::slice::from_ref(&(0..401))).await.unwrap_err().code(), "memory");
-    let part = held[0].slice(10..20);
-    drop(held);
-    assert_eq!(pool.reserved(), 300, "a part keeps the whole");
-    drop(part);
-    assert_eq!(pool.reserved(), 0);
-    // The reader passes it on as what it is.
-    let mut file = file;
-    let error = file.get_bytes(0..1000).await.map(|_| pool.reserved()).unwrap();
-    assert_eq!((error, pool.reserved()), (1000, 0));
-    let full = place.files.charging(Arc::new(datafusion::execution::memory_pool::GreedyMemoryPool::new(1)));
-    let mut file = full.open(&format!("{}/data/b", place.root)).await.unwrap();
-    assert_eq!(super::super::error::undecoded(file.get_bytes(0..2).await.unwrap_err()).code(), "memory");
-}
-
 /// A footer that says to be larger than any is not read.
 #[tokio::test]
 async fn footers_are_bounded() {

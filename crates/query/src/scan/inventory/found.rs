@@ -224,11 +224,12 @@ impl Compared {
         for schema in metadata.schemas_iter() {
             known.extend(schema.field_id_to_name_map().keys().copied());
             // An older schema may have types that this build does not read.
-            if schema_to_arrow_schema(schema).is_ok() {
-                let fields = schema.as_struct().fields().iter();
-                fields.for_each(|field| {
-                    _ = if field.field_type.is_primitive() { &mut flat } else { &mut nested }.insert(field.id)
-                });
+            if schema_to_arrow_schema(schema).is_err() {
+                continue;
+            }
+            for field in schema.as_struct().fields() {
+                let kind = if field.field_type.is_primitive() { &mut flat } else { &mut nested };
+                kind.insert(field.id);
             }
         }
         flat.retain(|id| !nested.contains(id));

@@ -35,10 +35,15 @@ async fn read(lake: &Lake) -> Result<Inventory, Error> {
 async fn reading_gives_way_before_each_manifest() {
     let mut lake = Lake::new(small());
     lake.append(&rows(&small(), vec![longs(&[Some(1)])]), 1);
+    let path = format!("{}/data/absent", lake.location);
+    lake.add(described(DataContentType::PositionDeletes, path, 1, 1).build().unwrap(), 2);
     let metadata: TableMetadata = serde_json::from_value(lake.document().await).unwrap();
     let files = TableFiles::new(&lake.location, None).unwrap();
     let mut reading = pin!(Inventory::read(&files, &metadata, metadata.current_snapshot().unwrap()));
-    assert!(futures::poll!(reading.as_mut()).is_pending());
+    // Before each of the two, and before files and deletes are put together.
+    for _ in 0..3 {
+        assert!(futures::poll!(reading.as_mut()).is_pending());
+    }
     assert_eq!(reading.await.unwrap().files.len(), 1);
 }
 

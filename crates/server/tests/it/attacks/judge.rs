@@ -81,8 +81,12 @@ pub(super) fn differs_from_shadow(real: &Answer, shadow: &Answer) -> Option<Stri
     differs("over other secrets", real.status, &ours, shadow.status, &theirs)
 }
 
-/// Compares a statement in other clothes with the plain one: status, error code and rows must be alike.
+/// Compares a statement in other clothes with the plain one: status, error code and rows must be alike. A statement that is
+/// refused in any clothes may be so for another reason: quotes make something else of `a.b$c`.
 pub(super) fn differs_from_plain(dressed: &Answer, plain: &Answer) -> Option<String> {
+    if [dressed, plain].iter().all(|answer| (400..500).contains(&answer.status)) {
+        return None;
+    }
     let part = |answer: &Answer| {
         let body = stable(answer.json());
         json!({

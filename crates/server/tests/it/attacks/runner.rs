@@ -154,9 +154,22 @@ fn elsewhere(sql: &str) -> Option<(String, Vec<(String, String)>)> {
     (changed != sql).then_some((changed, names))
 }
 
+/// The statement with the snapshot's id in its place, in whatever letters a dress has written that.
+fn with_snapshot(sql: &str, id: &str) -> String {
+    const PLACE: &str = "{old_snapshot}";
+    let mut written = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(at) = rest.to_ascii_lowercase().find(PLACE) {
+        written.push_str(&rest[..at]);
+        written.push_str(id);
+        rest = &rest[at + PLACE.len()..];
+    }
+    written + rest
+}
+
 async fn query(fixture: &Fixture, tenant: &Tenant, case: &Case, sql: &str) -> Result<Answer, String> {
     let old = tenant.old_snapshot.to_string();
-    let mut body = json!({"sql": sql.replace("{old_snapshot}", &old), "max_rows": ROWS_MAX});
+    let mut body = json!({"sql": with_snapshot(sql, &old), "max_rows": ROWS_MAX});
     if case.expect == Expect::Bounded {
         body["timeout_ms"] = json!(BOUNDED_MS);
     }
@@ -170,7 +183,7 @@ async fn query(fixture: &Fixture, tenant: &Tenant, case: &Case, sql: &str) -> Re
 /// Asks for the same answer as an Arrow stream: as many rows, and no byte in any buffer that must not be there (R39).
 async fn arrow(fixture: &Fixture, case: &Case, json: &Answer) -> Result<Vec<String>, String> {
     let old = fixture.real.old_snapshot.to_string();
-    let body = json!({"sql": case.sql.replace("{old_snapshot}", &old), "max_rows": ROWS_MAX});
+    let body = json!({"sql": with_snapshot(&case.sql, &old), "max_rows": ROWS_MAX});
     let mut request = Request::new("POST", case.path, &fixture.real.probe, Some(&body));
     request.headers.push(("accept".to_owned(), "application/vnd.apache.arrow.stream".to_owned()));
     let answer = retried(fixture, &request).await?;
