@@ -238,9 +238,15 @@ fn position_of(error: &DataFusionError) -> Option<Position> {
     (span.start.line > 0).then_some(Position { line: span.start.line, column: span.start.column })
 }
 
-/// Keeps the first line, without the names of our engine's types, bounded.
+/// Keeps the first line, without the names of our engine's types, bounded. SECURITY: nothing of how the engine writes its own
+/// structures, which may hold more than the statement does.
 fn plain(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
+    let line = match line.split_once(" {") {
+        // The word before the brace is the structure's name, and those before it the ones around it.
+        Some((before, _)) => before.rsplit_once(char::is_whitespace).map_or(before, |(told, _)| told),
+        None => line,
+    };
     let mut plain = line.replace("Utf8View", "VARCHAR").replace("LargeUtf8", "VARCHAR").replace("Utf8", "VARCHAR");
     plain = plain.replace("DataFusion", "the engine").replace("ScalarUDF", "function");
     let mut end = plain.len().min(MESSAGE_BYTES_MAX);

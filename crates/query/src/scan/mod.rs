@@ -42,11 +42,17 @@ pub(crate) use table::TableCache;
 pub(crate) type PushedPredicate = BoundPredicate<usize>;
 
 /// What the scans of one query share.
-#[derive(Debug)]
 pub(crate) struct QueryLocal {
     salt: [u8; 32],
     bytes: AtomicU64,
     stopped: AtomicBool,
+}
+
+// SECURITY: functions hold it, and the engine writes functions into its errors: the salt is a secret of the query.
+impl std::fmt::Debug for QueryLocal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("QueryLocal")
+    }
 }
 
 impl QueryLocal {
