@@ -79,7 +79,7 @@ async fn made_up_names_are_not_told() {
     assert!(told.iter().all(|text| *text == told[0] && !text.contains("__")), "{told:?}");
 }
 
-/// S-090, R39: what the engine writes of its own structures is not told: functions hold the query's secrets.
+/// A-002, R39: what the engine writes of its own structures is not told: functions hold the query's secrets.
 #[tokio::test]
 async fn structures_of_the_engine_are_not_told() {
     let sql = "SELECT count(*) FROM pub.emp t CROSS JOIN pub.dim d GROUP BY GROUPING SETS ((CASE WHEN t.ssn ILIKE '%_-%_-%' THEN t.region END, 'x'), ())";
