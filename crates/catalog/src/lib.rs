@@ -29,6 +29,7 @@ pub mod tables;
 #[cfg(test)]
 mod testing;
 mod view;
+pub mod views;
 pub mod warehouses;
 mod writer;
 
@@ -40,3 +41,4 @@ pub use information::{VisibleTables, visible_tables};
 pub use policy_schema::policy_schema;
 pub use storage::{S3Profile, Storage};
 pub use view::SnapshotsMode;
+pub use views::ViewCommit;

@@ -1,11 +1,13 @@
 //! The Iceberg REST door: handlers named after the specification's operations.
 
 pub(crate) mod again;
+mod chain;
 pub(crate) mod config;
 pub(crate) mod namespaces;
 mod paging;
 pub(crate) mod tables;
 pub(crate) mod transactions;
+pub(crate) mod views;
 
 use polder_catalog::{OpCtx, warehouses};
 use polder_types::{Error, Namespace, Result, Subject, TableIdent, WarehouseName};

@@ -6,3 +6,4 @@ mod namespaces;
 mod oauth;
 mod tables;
 mod transactions;
+mod views;

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use polder_policy::{NamespaceRef, TableRef};
 use polder_types::{Error, Location, RelationId, Result, Subject, TenantId, WarehouseId};
 
-use super::{ColumnBinding, NewTable, TableRow, place::Place, retired};
+use super::{
+    ColumnBinding, NewTable, TableRow,
+    place::{self, Place},
+    retired,
+};
 use crate::{
     AuditDetail, AuditObject, Outcome,
     audit::Trail,
@@ -65,7 +69,7 @@ pub(super) async fn make(
 }
 
 /// Looks for a table at, around or below a location.
-pub(super) async fn refuse_overlap(
+pub(crate) async fn refuse_overlap(
     session: &mut Session,
     tenant: &TenantId,
     warehouse: WarehouseId,
@@ -137,7 +141,9 @@ pub(super) async fn rename(
 ) -> Result<Arc<TableRow>> {
     tx.alone(Lock::Warehouse(from.namespace.warehouse.id)).await?;
     // Before the table's own row, as in a commit: the tenant's is always the first of the two (docs/decisions/0008).
-    let place = Place::look(tx, &[source, target], &to.namespace, &to.name).await?;
+    let place = Place::look(tx, &[source, target], &to.namespace, &to.name)
+        .await
+        .map_err(|error| place::rename_refused(error, &from.ident(), &to.ident()))?;
     let query = sql! {
         sqlite: "SELECT quarantined, metadata_location FROM relations \
             WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'",
@@ -182,18 +188,22 @@ pub(super) async fn rename(
 pub(super) async fn release(tx: &mut Tx, trail: &Trail, mut table: TableRef) -> Result<bool> {
     tx.alone(Lock::Warehouse(table.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
-    let query = sql("SELECT quarantined FROM relations \
+    // A view waits for its release like a table.
+    let query = sql("SELECT quarantined, kind = 'view' FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4");
     let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
-    if !tx.row(query).await?.ok_or_else(|| absent(&table))?.get::<bool>(0)? {
+    let found = tx.row(query).await?.ok_or_else(|| absent(&table))?;
+    if !found.get::<bool>(0)? {
         return Ok(false);
     }
+    let subject = if found.get::<bool>(1)? { Subject::View } else { Subject::Table };
     let query = sql("UPDATE relations SET quarantined = FALSE, version = version + 1 \
          WHERE tenant_id = $1 AND id = $2 RETURNING version");
     let row = tx.row(query.bind(&trail.tenant).bind(table.id)).await?.ok_or_else(|| absent(&table))?;
     tenants::bump(tx, &trail.tenant).await?;
     table.quarantined = false;
     tx.changed(Change::TableGone(table_key(&table)));
-    trail.note(tx, "release_table", object(&table, row.int(0)?), AuditDetail::None).await?;
+    let released = AuditObject { subject, ..object(&table, row.int(0)?) };
+    trail.note(tx, "release_table", released, AuditDetail::None).await?;
     Ok(true)
 }

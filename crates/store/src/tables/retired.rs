@@ -15,7 +15,7 @@ use crate::{
 const LEVELS: usize = 16;
 
 /// Remembers the place of a table that is dropped.
-pub(super) async fn retire(tx: &mut Tx, trail: &Trail, table: &TableRef, location: &str) -> Result<()> {
+pub(crate) async fn retire(tx: &mut Tx, trail: &Trail, table: &TableRef, location: &str) -> Result<()> {
     let query = sql("INSERT INTO retired_locations (tenant_id, location, relation_id, retired_at) \
          VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
     tx.execute(query.bind(&trail.tenant).bind(location).bind(table.id).bind(trail.stamp.now)).await.map(drop)
@@ -23,7 +23,7 @@ pub(super) async fn retire(tx: &mut Tx, trail: &Trail, table: &TableRef, locatio
 
 /// Refuses a location at, around or below that of a dropped table.
 // SECURITY: the files of a dropped table are still those of its readers and its policies (R10, R35).
-pub(super) async fn refuse(session: &mut Session, tenant: &TenantId, location: &Location) -> Result<()> {
+pub(crate) async fn refuse(session: &mut Session, tenant: &TenantId, location: &Location) -> Result<()> {
     let around = locations::ancestors(location);
     for some in around.chunks(LEVELS) {
         let (from, to) = locations::below(location);

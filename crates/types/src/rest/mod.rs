@@ -3,6 +3,7 @@
 mod namespaces;
 mod tables;
 mod tokens;
+mod views;
 
 pub use namespaces::{
     CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
@@ -11,3 +12,4 @@ pub use tables::{
     CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RenameTableRequest, WireTableIdent,
 };
 pub use tokens::{TokenErrorBody, TokenResponse};
+pub use views::{CommitViewRequest, CreateViewRequest, RegisterViewRequest};
