@@ -219,9 +219,8 @@ async fn restrictions_and_grants_hold_for_views() {
     assert!(fresh.view.relation.quarantined);
     assert!(eve.try_permit(actions::ViewExists, &fresh.view).await.is_err());
     let listed = |who: Who| async move {
-        let page =
-            who.store.list_views(&who.list(actions::ListViews, &ns_of(&who).await).await, &PageRequest::default());
-        page.await.unwrap().items.len()
+        let permit = who.list(actions::ListViews, &ns_of(&who).await).await;
+        who.store.list_views(&permit, &PageRequest::default()).await.unwrap().items.len()
     };
     assert_eq!((listed(eve.clone()).await, listed(acme.clone()).await), (0, 1));
 
