@@ -120,7 +120,7 @@ fn iceberg_rows(brought: &str) -> Vec<Row> {
         row(&op::VIEW_EXISTS, &at("HEAD", "/namespaces/pub/views/seen"), no.clone(), [404, 404, 204], (Engineer, 204), "view_exists"),
         row(&op::REPLACE_VIEW, &at("POST", "/namespaces/pub/views/seen"), set_property, [404, 404, 403], (Engineer, 200), "replace_view"),
         row(&op::RENAME_VIEW, &at("POST", "/views/rename"), rename_view, [404, 404, 403], (Engineer, 204), "rename_view"),
-        row(&op::DROP_VIEW, &at("DELETE", "/namespaces/pub/views/made"), no.clone(), [404, 404, 403], (Engineer, 204), "drop_view"),
+        row(&op::DROP_VIEW, &at("DELETE", "/namespaces/pub/views/doomed"), no.clone(), [404, 404, 403], (Engineer, 204), "drop_view"),
         row(&op::REGISTER_VIEW, &at("POST", "/namespaces/pub/register-view"), json!({"name": "brought", "metadata-location": brought}), [404, 404, 403], (Engineer, 200), "register_view"),
         row(&op::DROP_NAMESPACE, &at("DELETE", "/namespaces/spare"), no, [404, 404, 404], (Engineer, 204), "drop_namespace"),
     ]
@@ -187,6 +187,7 @@ async fn prepared() -> (World, Vec<Row>) {
     let grant = grant["grants"][0]["id"].as_str().unwrap().to_owned();
     // Of somebody who edits policies, so that it is not hidden from the analyst.
     let seen = world.admin.post("/iceberg/v1/lake/namespaces/pub/views", &view("seen")).await.expect(200).json();
+    drop(world.admin.post("/iceberg/v1/lake/namespaces/pub/views", &view("doomed")).await.expect(200));
     let mut rows = query_rows();
     rows.extend(iceberg_rows(&bring(&seen)));
     rows.extend(admin_rows(&grant, &key.id));

@@ -105,6 +105,7 @@ impl Replay {
         let empty = line.method == "HEAD"
             || line.method == "DELETE"
             || line.is("tables/rename")
+            || line.is("views/rename")
             || line.is("transactions/commit");
         match line.status {
             // Made before the recording began, or by an operation that is not served yet.
@@ -161,7 +162,7 @@ impl Replay {
 
     /// Remembers what the answer says about the table.
     fn learn(&mut self, line: &Line, body: Option<&Value>, answer: &[u8]) {
-        if line.is("tables/rename") {
+        if line.is("tables/rename") || line.is("views/rename") {
             let names =
                 body.map(|body| (recorded::identifier(&body["source"]), recorded::identifier(&body["destination"])));
             let (from, to) = names.unwrap();
@@ -185,7 +186,8 @@ impl Replay {
         }
         let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return };
         let metadata = &answer["metadata"];
-        if let (Some(uuid), Some(location)) = (metadata["table-uuid"].as_str(), metadata["location"].as_str()) {
+        let uuid = metadata["table-uuid"].as_str().or_else(|| metadata["view-uuid"].as_str());
+        if let (Some(uuid), Some(location)) = (uuid, metadata["location"].as_str()) {
             self.tables.insert(table, Known { uuid: uuid.to_owned(), location: location.to_owned() });
         }
     }

@@ -393,7 +393,7 @@ async fn every_mutation_is_answered_twice_and_done_once() {
     };
     let done = async || {
         let records = world.audit().await;
-        records.iter().filter(|one| one["subject"] == "view" && one["object_version"].is_number()).count()
+        records.iter().filter(|one| one["object_kind"] == "view" && one["object_version"].is_number()).count()
     };
     for number in 0..requests.len() {
         let first = send(number).await;

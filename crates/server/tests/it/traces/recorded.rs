@@ -71,13 +71,15 @@ impl Line {
 
     /// The table in the path.
     pub(super) fn table(&self) -> Option<String> {
-        let (namespace, table) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
+        let inside = self.path.split_once("/namespaces/")?.1;
+        let (namespace, table) = inside.split_once("/tables/").or_else(|| inside.split_once("/views/"))?;
         Some(format!("{namespace}/{table}"))
     }
 
-    /// The table that is made.
+    /// The table or view that is made.
     pub(super) fn made(&self) -> Option<String> {
-        let namespace = self.path.split_once("/namespaces/")?.1.strip_suffix("/tables")?;
+        let inside = self.path.split_once("/namespaces/")?.1;
+        let namespace = inside.strip_suffix("/tables").or_else(|| inside.strip_suffix("/views"))?;
         Some(format!("{namespace}/{}", self.body.as_ref()?.get("name")?.as_str()?))
     }
 }
