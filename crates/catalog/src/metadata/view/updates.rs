@@ -313,15 +313,14 @@ impl Draft {
     /// Forgets the oldest versions beyond the number that the view keeps, but none that this commit added and never the
     /// current one; the history begins after the last step to a forgotten one.
     fn expire(&mut self) -> Result<()> {
-        let current = self.doc.current_version_id().into_iter();
-        let needed: HashSet<i32> = self.added.iter().copied().chain(current.clone()).collect();
+        let current = self.doc.current_version_id();
+        let needed: HashSet<i32> = self.added.iter().copied().chain(current).collect();
         let kept_max = self.history_size()?.max(needed.len());
         if self.doc.versions().len() <= kept_max {
             return Ok(());
         }
         let mut ids: Vec<i32> = self.doc.versions().iter().map(|version| version.version_id).collect();
         // The current one first, then the newest, which have the highest ids.
-        let current: Option<i32> = current.last();
         ids.sort_unstable_by_key(|id| (Some(*id) != current, std::cmp::Reverse(*id)));
         let kept: HashSet<i32> = ids.into_iter().take(kept_max).collect();
         if let Some(Member::Versions(versions)) = self.doc.members.get_mut("versions") {
