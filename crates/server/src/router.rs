@@ -11,7 +11,7 @@ use crate::{
     routes::{
         admin::{self, audit, grants, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
-        iceberg::{config, namespaces, tables, transactions},
+        iceberg::{access, config, namespaces, tables, transactions},
         metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
@@ -71,6 +71,13 @@ fn iceberg_clients(routes: Protected) -> Protected {
         .in_warehouse(HEAD, "/namespaces/{namespace}/tables/{table}", &op::TABLE_EXISTS, tables::table_exists)
         .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}", &op::UPDATE_TABLE, tables::update_table)
         .in_warehouse(DELETE, "/namespaces/{namespace}/tables/{table}", &op::DROP_TABLE, tables::drop_table)
+        .in_warehouse(
+            GET,
+            "/namespaces/{namespace}/tables/{table}/credentials",
+            &op::LOAD_CREDENTIALS,
+            access::load_credentials,
+        )
+        .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}/sign", &op::SIGN_REQUEST, access::sign_request)
         .in_warehouse(POST, "/transactions/commit", &op::COMMIT_TRANSACTION, transactions::commit_transaction)
         .in_warehouse(POST, "/tables/rename", &op::RENAME_TABLE, tables::rename_table)
 }

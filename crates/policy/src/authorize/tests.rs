@@ -154,6 +154,10 @@ fn a_restricted_principal_is_refused_where_nothing_enforces() {
     let refusals = [
         authorize(&snapshot, &ann, actions::LoadTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::CommitTable, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::VendCredentials, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::VendWriteCredentials, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::SignRead, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::SignWrite, &emp()).map(drop),
     ];
     let refusing = actions::TABLE.iter().filter(|row| row.3 == ObligationMode::Refuse).count();
     assert_eq!(refusals.len(), refusing, "every action that refuses is tested here");
@@ -281,6 +285,10 @@ impl Decide<'_> {
             self.one(actions::CommitTable, table),
             self.one(actions::DropTable, table),
             self.one(actions::RenameTable, table),
+            self.one(actions::VendCredentials, table),
+            self.one(actions::VendWriteCredentials, table),
+            self.one(actions::SignRead, table),
+            self.one(actions::SignWrite, table),
             self.one(actions::QueryTable, table),
             self.one(actions::ReleaseTable, table),
         ]

@@ -39,6 +39,8 @@ ops! {
     DROP_TABLE = Op::iceberg::<DropTable>("drop_table");
     COMMIT_TRANSACTION = Op::iceberg::<CommitTable>("commit_transaction").body(METADATA_BYTES_MAX).seconds(60);
     RENAME_TABLE = Op::iceberg::<RenameTable>("rename_table");
+    LOAD_CREDENTIALS = Op::iceberg::<VendCredentials>("load_credentials");
+    SIGN_REQUEST = Op::iceberg::<SignRead>("sign_request");
 
     QUERY = Op::gateway::<Query>("query").body(QUERY_BYTES_MAX).seconds(60);
     EXPLAIN = Op::gateway::<Query>("explain").body(QUERY_BYTES_MAX).seconds(60);

@@ -1,5 +1,6 @@
 //! The Iceberg REST door: handlers named after the specification's operations.
 
+pub(crate) mod access;
 pub(crate) mod again;
 pub(crate) mod config;
 pub(crate) mod namespaces;

@@ -75,6 +75,7 @@ fn iceberg_rows() -> Vec<Row> {
         "source": {"namespace": ["pub"], "name": "people"}, "destination": {"namespace": ["pub"], "name": "moved"}
     });
     let at = |method: &str, rest: &str| format!("{method} /iceberg/v1/lake{rest}");
+    let sign = json!({"region": "r", "uri": "https://lake.s3.r.amazonaws.com/a", "method": "GET", "headers": {}});
     vec![
         row(&op::GET_CONFIG, "GET /iceberg/v1/config?warehouse=lake", no.clone(), [404, 404, 200], (Engineer, 200), "get_config"),
         row(&op::LIST_NAMESPACES, &at("GET", "/namespaces"), no.clone(), [404, 404, 200], (Engineer, 200), "list_namespaces"),
@@ -87,6 +88,9 @@ fn iceberg_rows() -> Vec<Row> {
         row(&op::LOAD_TABLE, &format!("GET {people}"), no.clone(), [404, 404, 403], (Engineer, 200), "load_table"),
         row(&op::TABLE_EXISTS, &format!("HEAD {people}"), no.clone(), [404, 404, 204], (Engineer, 204), "table_exists"),
         row(&op::UPDATE_TABLE, &format!("POST {people}"), commit, [404, 404, 403], (Engineer, 200), "commit_table"),
+        row(&op::LOAD_CREDENTIALS, &format!("GET {people}/credentials"), no.clone(), [404, 404, 403], (Engineer, 200), "vend_credentials"),
+        // A warehouse of files signs nothing, and says so to whoever may ask.
+        row(&op::SIGN_REQUEST, &format!("POST {people}/sign"), sign, [404, 404, 403], (Engineer, 400), "sign_request"),
         row(&op::COMMIT_TRANSACTION, &at("POST", "/transactions/commit"), transaction, [404, 404, 403], (Engineer, 204), "commit_transaction"),
         row(&op::RENAME_TABLE, &at("POST", "/tables/rename"), rename, [404, 404, 403], (Engineer, 204), "rename_table"),
         row(&op::DROP_TABLE, &at("DELETE", "/namespaces/pub/tables/cities"), no.clone(), [404, 404, 403], (Engineer, 204), "drop_table"),

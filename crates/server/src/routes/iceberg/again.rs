@@ -9,9 +9,9 @@ use polder_catalog::{
     metadata::Requirement,
     namespaces,
 };
-use polder_types::{Error, Result};
+use polder_types::{Error, Result, TableIdent, rest::CreateTableRequest};
 
-use super::{namespace, table, warehouse};
+use super::{access, namespace, table, warehouse};
 use crate::{
     call::Call,
     op::{self, Op},
@@ -41,7 +41,10 @@ async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Resp
     let warehouse = warehouse(ctx, &call).await?;
     match outcome {
         Outcome::Table { relation, metadata_location } if op.name == op::CREATE_TABLE.name => {
-            render::loaded_table(created_again(ctx, &warehouse, relation, metadata_location).await?)
+            let created = created_again(ctx, &warehouse, relation, metadata_location).await?;
+            let (namespace, wanted) = (namespace(&call)?, access::wanted(call.headers()));
+            let request: CreateTableRequest = call.json().await?;
+            access::made(ctx, &warehouse, &TableIdent::new(namespace, request.name)?, created, wanted).await
         }
         Outcome::Table { relation, metadata_location } if op.name == op::UPDATE_TABLE.name => {
             let made = published(call).await?;
