@@ -19,10 +19,8 @@ use recorded::{Line, read};
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/client-traces");
 
 /// Operations of the recordings that no route serves yet, by the specification's path. This list only shrinks.
-const NOT_YET_SERVED: [&str; 6] = [
-    "/v1/{prefix}/namespaces/{namespace}/register",
+const NOT_YET_SERVED: [&str; 4] = [
     "/v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
-    "/v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
     "/v1/{prefix}/namespaces/{namespace}/views",
     "/v1/{prefix}/namespaces/{namespace}/views/{view}",
     "/v1/{prefix}/views/rename",
@@ -44,7 +42,6 @@ struct Replay {
     /// By namespace and name as in the path.
     tables: HashMap<String, Known>,
     sent: usize,
-    purges: usize,
 }
 
 impl Replay {
@@ -54,20 +51,13 @@ impl Replay {
         let location = made["metadata"]["location"].as_str().unwrap().to_owned();
         let root = location.rsplit_once('/').unwrap().0.to_owned();
         let now_ms = made["metadata"]["last-updated-ms"].as_i64().unwrap() + 5_000;
-        Self { world, root, now_ms, namespaces: HashSet::new(), tables: HashMap::new(), sent: 0, purges: 0 }
+        Self { world, root, now_ms, namespaces: HashSet::new(), tables: HashMap::new(), sent: 0 }
     }
 
     /// Sends one line and checks its answer.
     async fn line(&mut self, line: &Line, at: &str) {
-        let body = line.body.clone().map(|body| self.mapped(line, body));
-        let mut query = line.query.clone().unwrap_or_default();
-        let mut key = line.idempotency_key.as_deref();
-        if query.eq_ignore_ascii_case("purgeRequested=true") {
-            // Purging is not served yet: it is said so, and the table is dropped without, which is another request.
-            drop(self.send(line, &query, key.take(), None).await.expect(400));
-            self.purges += 1;
-            query = "purgeRequested=false".to_owned();
-        }
+        let body = line.body.clone().or_else(|| line.report()).map(|body| self.mapped(line, body));
+        let (query, key) = (line.query.clone().unwrap_or_default(), line.idempotency_key.as_deref());
         let answer = self.send(line, &query, key, body.as_ref()).await;
         self.sent += 1;
         let wanted = self.wanted(line);
@@ -112,7 +102,9 @@ impl Replay {
         match line.status {
             // Made before the recording began, or by an operation that is not served yet.
             200 | 304 if unknown => 404,
-            200 if empty => 204,
+            200 if empty || line.is("/metrics") => 204,
+            // What was registered there is a table that lives, and whose files are its own here.
+            200 if line.is("/register") => 400,
             // The caller's copy is never current here: its tag is the recorded server's.
             200 | 304 => 200,
             // The recorded server fell over a spec without `spec-id`, which the specification does not ask for.
@@ -228,7 +220,7 @@ async fn recorded_clients_are_answered_as_the_specification_says() {
             }
             replay.line(&line, &at).await;
         }
-        println!("{client}: {} requests, {} of them purges that are not served yet", replay.sent, replay.purges);
+        println!("{client}: {} requests", replay.sent);
         sent += replay.sent;
     }
     assert!(sent > 1_000, "{sent}");

@@ -1,13 +1,16 @@
 //! Iceberg REST wire types that this build serves (field names of the official OpenAPI document).
 
 mod namespaces;
+mod reports;
 mod tables;
 mod tokens;
 
 pub use namespaces::{
     CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
 };
+pub use reports::{MetricResult, ReportMetricsRequest};
 pub use tables::{
-    CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RenameTableRequest, WireTableIdent,
+    CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RegisterTableRequest, RenameTableRequest,
+    WireTableIdent,
 };
 pub use tokens::{TokenErrorBody, TokenResponse};
