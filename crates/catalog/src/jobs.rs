@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -145,6 +146,20 @@ impl Job {
     pub async fn read(&self, names: Vec<String>, bytes_max: u64) -> Result<Option<Bytes>, JobProblem> {
         let read = self.catalog.files().read_below(self.place(names), bytes_max).await;
         read.map_err(|error| problem(&error))
+    }
+
+    /// Runs work over so many bytes of the table's writers beside the runtime, where it is much; its death is a file that
+    /// cannot be read.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T, JobProblem> {
+        let guarded = move || catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("it died")));
+        self.catalog.heavy().run(bytes, guarded).await.map_err(|_| JobProblem::Unreadable)
     }
 
     /// Deletes files below the table's location, some at a time; those that are gone already are no error.

@@ -13,7 +13,7 @@ use polder_catalog::{
     metadata::TableDoc,
 };
 use polder_store::{JobProblem, JobWork};
-use polder_types::{Error, Micros};
+use polder_types::Micros;
 
 use crate::scan::{MANIFEST_BYTES_MAX, below, files_of, manifests_of};
 
@@ -108,7 +108,7 @@ impl<'a, S: Surroundings> Purge<'a, S> {
                 self.breathe().await?;
             }
             let Some(bytes) = self.read(list).await? else { continue };
-            manifests.extend(parsed(move || manifests_of(&bytes))?);
+            manifests.extend(self.job.beside(bytes.len(), move || manifests_of(&bytes)).await?);
             if manifests.len() > MANIFESTS_MAX {
                 return Err(JobProblem::Unreadable.into());
             }
@@ -119,7 +119,7 @@ impl<'a, S: Surroundings> Purge<'a, S> {
     /// Deletes the files that a manifest names. One that is gone was gone through before.
     async fn files_of(&mut self, manifest: &str) -> Result<(), Stop> {
         let Some(bytes) = self.read(manifest).await? else { return Ok(()) };
-        for path in parsed(move || files_of(&bytes))? {
+        for path in self.job.beside(bytes.len(), move || files_of(&bytes)).await? {
             self.add(&path).await?;
         }
         // Reading goes on for long in a table of many small manifests whose files were met before.
@@ -162,12 +162,6 @@ impl<'a, S: Surroundings> Purge<'a, S> {
         }
         Ok(())
     }
-}
-
-/// Parses what a table's writer made; the library below must not take the worker with it.
-fn parsed(parse: impl FnOnce() -> Result<Vec<String>, Error>) -> Result<Vec<String>, Stop> {
-    let parsed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(parse));
-    parsed.ok().and_then(Result::ok).ok_or(Stop::Problem(JobProblem::Unreadable))
 }
 
 /// True unless the table says that its data files may be others' too.

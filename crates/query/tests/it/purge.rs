@@ -80,7 +80,7 @@ fn below(directory: &Path) -> BTreeSet<PathBuf> {
 }
 
 async fn doomed(layout: Layout) -> (World, PathBuf, PathBuf) {
-    let files = vec![visible("v"), hidden("h", 100..103).collect()];
+    let files = vec![visible("v"), hidden("h", 100..103)];
     let world = World::laid_out(&files, layout).await;
     let (loaded, place) = load(&world, "pub", "emp").await;
     let document = loaded["file"].as_str().unwrap().strip_prefix("file://").unwrap().into();

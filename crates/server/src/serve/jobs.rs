@@ -1,10 +1,12 @@
 //! The workers of durable jobs: a few at a time, until the server stops. Decides nothing: what a job may touch is bounded
 //! in `catalog`, what a purge deletes is found in `query`.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use polder_catalog::jobs::{self, Ended, Job, Next};
 use polder_query::purge::{self, Surroundings};
+use polder_store::JobProblem;
 use polder_types::{Micros, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +60,9 @@ fn until(due: Micros) -> Duration {
 }
 
 async fn run(app: &App, job: Job, stop: &CancellationToken) {
-    let ended = purge::run(&job, &World(stop)).await;
+    // Whatever a table's files hold, the worker goes on.
+    let ended = AssertUnwindSafe(async { purge::run(&job, &World(stop)).await }).catch_unwind().await;
+    let ended = ended.unwrap_or(Ended::Stopped(JobProblem::Unreadable));
     let (kind, files) = (job.work().kind(), job.files());
     let outcome = match ended {
         Ended::Done(_) => JobOutcome::Done,

@@ -1,11 +1,13 @@
 //! `DELETE …/tables/{table}?purgeRequested=true`, and the durable jobs that it leaves.
 
+mod s3;
+
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use polder_testkit::{Client, Fault, FaultProxy, OPEN, RESTRICTED, S3, SCHEMA, TestServer, World};
+use polder_testkit::{Client, OPEN, RESTRICTED, SCHEMA, World};
 use serde_json::{Value, json};
 
-use super::files::{append, metadata_files, path_of, put, snapshot};
+use super::files::{append, metadata_files, path_of, put};
 
 const TABLES: &str = "/iceberg/v1/lake/namespaces/pub/tables";
 const JOBS: &str = "/api/v1/admin/jobs";
@@ -221,48 +223,4 @@ async fn a_repeated_purge_is_one() {
         drop(world.engineer.send(reqwest::Method::DELETE, &purged("doomed"), &headers, None).await.expect(204));
     }
     assert_eq!(settled(&world.admin).await.len(), 1);
-}
-
-/// A-067, F9: in a bucket, and while the store is down: the drop stands, nothing is made at the place, the warehouse
-/// cannot be given away, and the files go as soon as the store is back, those of a sibling excepted.
-#[tokio::test(flavor = "multi_thread")]
-async fn in_s3_a_purge_outlasts_the_store() {
-    let s3 = S3::shared();
-    let proxy = FaultProxy::before(s3.endpoint());
-    let settings = s3.settings(&proxy.endpoint(), "s3://purged/base", &[]);
-    let server = TestServer::start_with(|config| {
-        config.storage = settings;
-        config.limits.metadata_cache_bytes_max = 0;
-    });
-    let world = World::make_on(server.await).await;
-    let place = create_at(&world, "doomed", "sales").await;
-    create_at(&world, "kept", "sales-2").await;
-    let client = super::s3_client(s3, "purged");
-    for number in 1..3 {
-        let written = snapshot(&place, number).await;
-        for (location, bytes) in &written.files {
-            super::put_object(&client, location, bytes).await;
-        }
-        drop(written.commit(&world.engineer, &path("doomed")).await.expect(200));
-    }
-    let objects = super::objects_below(&client, &place).await;
-    assert_eq!(objects.len(), 2 * 5 + 3, "{objects:?}");
-    let beside = super::objects_below(&client, &format!("{place}-2")).await;
-    assert_eq!(beside.len(), 1);
-
-    proxy.set(Fault::Down);
-    drop(world.engineer.delete(&purged("doomed")).await.expect(204));
-    drop(world.engineer.get(&path("doomed")).await.expect(404));
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-    let body = json!({"name": "over", "schema": schema, "location": format!("{place}/deeper")});
-    for caller in [&world.engineer, &world.admin] {
-        assert_eq!(caller.post(TABLES, &body).await.expect(409).error("type"), "CommitFailedException");
-    }
-    assert_eq!(jobs(&world.admin).await[0]["state"], "waiting");
-    proxy.set(Fault::None);
-    let jobs = settled(&world.admin).await;
-    assert_eq!((&jobs[0]["state"], &jobs[0]["files"]), (&json!("done"), &json!(objects.len())), "{jobs:?}");
-    assert_eq!(super::objects_below(&client, &place).await, Vec::<String>::new());
-    assert_eq!(super::objects_below(&client, &format!("{place}-2")).await, beside);
-    create_at(&world, "doomed", "sales").await;
 }
