@@ -15,7 +15,7 @@ use polder_catalog::{
 use polder_store::{JobProblem, JobWork};
 use polder_types::Micros;
 
-use crate::scan::{MANIFEST_BYTES_MAX, below, files_of, manifests_of};
+use crate::scan::{MANIFEST_BYTES_MAX, erasable, files_of, manifests_of};
 
 /// Most manifests of one table.
 const MANIFESTS_MAX: usize = 1_000_000;
@@ -128,7 +128,7 @@ impl<'a, S: Surroundings> Purge<'a, S> {
     }
 
     async fn read(&self, path: &str) -> Result<Option<bytes::Bytes>, Stop> {
-        match below(self.job.location(), path) {
+        match erasable(self.job.location(), path) {
             Some(names) => Ok(self.job.read(names, MANIFEST_BYTES_MAX).await?),
             // SECURITY: a path that leads elsewhere is not followed, and what it would name is not this table's (F9).
             None => Ok(None),
@@ -138,7 +138,7 @@ impl<'a, S: Surroundings> Purge<'a, S> {
     /// Notes a file to be deleted.
     async fn add(&mut self, path: &str) -> Result<(), Stop> {
         // SECURITY: only what lies below the table's own location; anything else stays, whatever names it (F9, A-004).
-        let Some(names) = below(self.job.location(), path) else { return Ok(()) };
+        let Some(names) = erasable(self.job.location(), path) else { return Ok(()) };
         if self.deleted.len() >= REMEMBERED_MAX {
             self.deleted.clear();
         }

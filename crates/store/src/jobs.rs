@@ -194,19 +194,24 @@ pub(crate) async fn enqueue(tx: &mut Tx, trail: &Trail, new: NewJob) -> Result<J
     Ok(id)
 }
 
-/// Refuses a location at, around or below one where files are still to be deleted.
+/// Refuses a location at, around or below one where files are still to be deleted; `purges`: where a dropped table's are.
 // SECURITY: no table is made, by whomever, where a job of an earlier one may still delete (F9).
-pub(crate) async fn refuse_waiting(session: &mut Session, tenant: &TenantId, location: &Location) -> Result<()> {
+pub(crate) async fn refuse_waiting(
+    session: &mut Session,
+    tenant: &TenantId,
+    location: &Location,
+    purges: bool,
+) -> Result<()> {
     for some in locations::ancestors(location).chunks(LEVELS) {
         let (from, to) = locations::below(location);
         let mut query = sql("SELECT 1 FROM jobs WHERE tenant_id = $1 AND (location >= $2 AND location < $3 \
                 OR location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)) \
-                AND state = 'waiting' LIMIT 1");
+                AND state = 'waiting' AND (kind = 'purge_table' OR NOT $20) LIMIT 1");
         query = query.bind(tenant).bind(from).bind(to);
         for level in 0..LEVELS {
             query = query.bind(some.get(level).or(some.last()).map_or("", String::as_str));
         }
-        if session.row(query).await?.is_some() {
+        if session.row(query.bind(purges)).await?.is_some() {
             return Err(Error::conflict(
                 "location_being_purged",
                 "files at the location are still being deleted; try again later, or choose another one",

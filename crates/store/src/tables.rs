@@ -182,7 +182,7 @@ impl Store {
         let (tenant, warehouse) = (permit.tenant(), permit.resource().warehouse.id);
         let mut session = self.read().await?;
         change::refuse_overlap(&mut session, tenant, warehouse, location, None).await?;
-        jobs::refuse_waiting(&mut session, tenant, location).await?;
+        jobs::refuse_waiting(&mut session, tenant, location, false).await?;
         match released_by.filter(|permit| permit.tenant() == tenant) {
             Some(_) => Ok(()),
             None => retired::refuse(&mut session, tenant, location).await,

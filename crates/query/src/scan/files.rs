@@ -119,6 +119,17 @@ impl TableFiles {
 
 /// A path's names below a root; `None` if it does not lie there.
 pub(crate) fn below(root: &Location, path: &str) -> Option<Vec<String>> {
+    names_below(root, path, is_plain)
+}
+
+/// The same for a file that is not read but deleted: a `/` that a partition value brings is one name of it, as long as it
+/// stays below the root for whoever would decode it too.
+pub(crate) fn erasable(root: &Location, path: &str) -> Option<Vec<String>> {
+    let inside = |name: &str| decode(name).is_some_and(|decoded| decoded.split('/').all(is_plain));
+    names_below(root, path, |name| !name.contains('/') && inside(name))
+}
+
+fn names_below(root: &Location, path: &str, is_fine: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let (head, tail) = match path.find('%') {
         None => (path, ""),
         // Clients put partition values percent-encoded into paths. Nothing here ever decodes them: they are
@@ -132,7 +143,7 @@ pub(crate) fn below(root: &Location, path: &str) -> Option<Vec<String>> {
     let below = head.segments().get(root.segments().len()..)?;
     let tail = tail.split('/').filter(|_| !tail.is_empty()).map(str::to_owned);
     let segments: Vec<String> = below.iter().cloned().chain(tail).collect();
-    (!segments.is_empty() && segments.iter().all(|segment| is_plain(segment))).then_some(segments)
+    (!segments.is_empty() && segments.iter().all(|segment| is_fine(segment))).then_some(segments)
 }
 
 /// One name, as it stands and as somebody else might decode it.

@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use polder_policy::BoundPredicate;
 
 pub(crate) use compact::rebuilt;
-pub(crate) use files::below;
+pub(crate) use files::erasable;
 pub(crate) use inventory::MANIFEST_BYTES_MAX;
 pub(crate) use named::{files_of, manifests_of};
 pub(crate) use source::GovernedSource;

@@ -74,7 +74,7 @@ fn below(directory: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(below(&path)) } else { drop(found.insert(path)) }
+        if path.is_dir() { found.extend(below(&path)) } else { found.extend([path]) }
     }
     found
 }

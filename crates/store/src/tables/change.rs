@@ -45,7 +45,7 @@ pub(super) async fn make(
     }
     // SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
     refuse_overlap(tx, &trail.tenant, warehouse.warehouse.id, &new.location, None).await?;
-    jobs::refuse_waiting(tx, &trail.tenant, &new.location).await?;
+    jobs::refuse_waiting(tx, &trail.tenant, &new.location, false).await?;
     let earlier = match new.registered {
         true => retired::reopen(tx, &trail.tenant, place.name(), &new.location, released).await?,
         false if released => None,

@@ -195,7 +195,7 @@ async fn note_move(tx: &mut Tx, swap: &PointerSwap, row: &Arc<TableRow>, trail: 
     tx.execute(query).await?;
     if swap.registers {
         jobs::keep_old_metadata(tx, &trail.tenant, row.table.id).await?;
-        jobs::refuse_waiting(tx, &trail.tenant, &row.location).await?;
+        jobs::refuse_waiting(tx, &trail.tenant, &row.location, false).await?;
     }
     if !swap.fallen.is_empty() {
         // In this transaction: they are deleted if the commit landed, and only then (F4).

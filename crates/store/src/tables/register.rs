@@ -53,7 +53,7 @@ impl Store {
         let editor = permitted.editor.is_some_and(|editor| editor.tenant() == tenant);
         let mut session = self.read().await?;
         change::refuse_overlap(&mut session, tenant, warehouse, file, permitted.replaces).await?;
-        jobs::refuse_waiting(&mut session, tenant, file).await?;
+        jobs::refuse_waiting(&mut session, tenant, file, true).await?;
         retired::refuse_file(&mut session, tenant, permitted.name, file, editor).await
     }
 
