@@ -74,7 +74,8 @@ impl Line {
 
     /// The table in the path.
     pub(super) fn table(&self) -> Option<String> {
-        let (namespace, table) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
+        let (namespace, inside) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
+        let table = inside.split('/').next()?;
         Some(format!("{namespace}/{table}"))
     }
 
