@@ -41,6 +41,8 @@ struct Replay {
     namespaces: HashSet<String>,
     /// By namespace and name as in the path.
     tables: HashMap<String, Known>,
+    /// Those of them that are prepared and do not exist yet.
+    staged: HashSet<String>,
     sent: usize,
 }
 
@@ -51,7 +53,15 @@ impl Replay {
         let location = made["metadata"]["location"].as_str().unwrap().to_owned();
         let root = location.rsplit_once('/').unwrap().0.to_owned();
         let now_ms = made["metadata"]["last-updated-ms"].as_i64().unwrap() + 5_000;
-        Self { world, root, now_ms, namespaces: HashSet::new(), tables: HashMap::new(), sent: 0 }
+        Self {
+            world,
+            root,
+            now_ms,
+            namespaces: HashSet::new(),
+            tables: HashMap::new(),
+            staged: HashSet::new(),
+            sent: 0,
+        }
     }
 
     /// Sends one line and checks its answer.
@@ -102,6 +112,8 @@ impl Replay {
         match line.status {
             // Made before the recording began, or by an operation that is not served yet.
             200 | 304 if unknown => 404,
+            // Spark reports on a table before the commit that makes it, and goes on whatever it is told.
+            200 if line.is("/metrics") && line.table().is_some_and(|table| self.staged.contains(&table)) => 404,
             200 if empty || line.is("/metrics") => 204,
             // What was registered there is a table that lives, and whose files are its own here.
             200 if line.is("/register") => 400,
@@ -177,6 +189,12 @@ impl Replay {
         };
         if line.method == "DELETE" {
             self.tables.remove(&table);
+        }
+        if !line.is("/metrics") {
+            self.staged.remove(&table);
+        }
+        if body.is_some_and(|body| body["stage-create"] == true) {
+            self.staged.insert(table.clone());
         }
         let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return };
         let metadata = &answer["metadata"];
