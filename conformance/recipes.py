@@ -207,7 +207,10 @@ def drop_table(scene):
 @recipe("updateTable")
 def update_table(scene):
     path = scene.table()
-    return {"path": path, "body": append(path, scene.made("loadTable", path=path)["metadata"]["table-uuid"])}
+    change = append(path, scene.made("loadTable", path=path)["metadata"]["table-uuid"])
+    # Java's clients leave the identifier out: the path says it.
+    del change["identifier"]
+    return {"path": path, "body": change}
 
 
 @recipe("commitTransaction")
@@ -276,7 +279,7 @@ def view_exists(scene):
 def replace_view(scene):
     path = scene.view()
     requirement = {"type": "assert-view-uuid", "uuid": scene.made("loadView", path=path)["metadata"]["view-uuid"]}
-    return {"path": path, "body": {"identifier": identifier(path), "requirements": [requirement], "updates": property_update()}}
+    return {"path": path, "body": {"requirements": [requirement], "updates": property_update()}}
 
 
 @recipe("dropView")

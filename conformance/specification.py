@@ -52,7 +52,7 @@ class Specification:
     """The document, ready to judge."""
 
     def __init__(self, document: dict):
-        self._document = _with_mappings(document)
+        self._document = _with_mappings(divergences.amend(document))
         registry = Registry().with_resource(URN, Resource(contents=self._document, specification=DRAFT202012))
         self._validator = lambda schema: Draft202012Validator(schema, registry=registry, format_checker=FormatChecker())
         self.operations = {operation.name: operation for operation in self._read()}

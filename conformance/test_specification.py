@@ -2,6 +2,7 @@
 A-074: every parameter that it declares is read. What the server does not advertise is not there at all."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 import pytest
 import requests
@@ -38,11 +39,14 @@ class Caller(Scene):
         self.deployment = deployment
         self.credential = deployment.credential(who) if who else ""
         self._door = deployment.door(who) if who else None
-        listed = self.advertised_endpoints() if who else []
-        self.advertised = {o.name for o in OPERATIONS if o.endpoint in listed or o.name in ("getConfig", "getToken")}
 
-    def advertised_endpoints(self) -> list[str]:
+    @cached_property
+    def endpoints(self) -> list[str]:
         return self.send(Request(official().operations["getConfig"])).json()["endpoints"]
+
+    @cached_property
+    def advertised(self) -> set[str]:
+        return {o.name for o in OPERATIONS if o.endpoint in self.endpoints or o.name in ("getConfig", "getToken")}
 
     def send(self, request: Request, warehouse: str | None = None) -> requests.Response:
         url = f"{self.deployment.iceberg_uri}{request.at(warehouse or self.deployment.warehouse)}"
@@ -106,7 +110,7 @@ def test_every_advertised_operation_has_a_recipe(engine):
 
 def test_every_advertised_endpoint_is_of_the_document(engine):
     """A-060: in the document's own words."""
-    assert set(engine.advertised_endpoints()) <= {o.endpoint for o in OPERATIONS}
+    assert set(engine.endpoints) <= {o.endpoint for o in OPERATIONS}
 
 
 @pytest.mark.parametrize("name", names())
@@ -162,7 +166,7 @@ def test_an_absent_object(engine, name, part):
     assert answer.status_code == 404, answer.text
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b'{"a": 1, "a": 2}', b"\xff"])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"", b"\xff"])
 @pytest.mark.parametrize("name", names(lambda o: o.has_body() and o.name != "getToken"))
 def test_a_body_that_is_none(engine, name, body):
     """A-121: 400 and nothing else for what is no body of the operation."""

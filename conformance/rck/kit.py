@@ -41,7 +41,7 @@ def temporary(folder: Path) -> Path:
     return place.resolve()
 
 
-def run(deployment, who: str, folder: Path) -> list[Outcome]:
+def run(iceberg_uri: str, credential: str, folder: Path) -> list[Outcome]:
     """Runs every class once; there is a warehouse for each, named as in `CLASSES`, that holds nothing yet."""
     java = maven.jdk(JAVA)
     class_path = maven.class_path(HERE / "pom.xml", folder)
@@ -60,19 +60,19 @@ def run(deployment, who: str, folder: Path) -> list[Outcome]:
             # It fails when a test does; the reports say which.
             subprocess.run(
                 launcher, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=RUN_SECONDS_MAX, cwd=folder,
-                env=os.environ | client(deployment, who, warehouse),
+                env=os.environ | client(iceberg_uri, credential, warehouse),
             )  # fmt: skip
         found += [outcome for report in sorted((folder / warehouse).glob("TEST-*.xml")) for outcome in outcomes(report)]
     return found
 
 
-def client(deployment, who: str, warehouse: str) -> dict[str, str]:
+def client(iceberg_uri: str, credential: str, warehouse: str) -> dict[str, str]:
     """The kit's client as the environment tells it: an argument would show the secret to the whole machine."""
     return {
-        "CATALOG_URI": deployment.iceberg_uri,
+        "CATALOG_URI": iceberg_uri,
         "CATALOG_WAREHOUSE": warehouse,
-        "CATALOG_CREDENTIAL": deployment.credential(who),
-        "CATALOG_OAUTH2__SERVER__URI": f"{deployment.iceberg_uri}/v1/oauth/tokens",
+        "CATALOG_CREDENTIAL": credential,
+        "CATALOG_OAUTH2__SERVER__URI": f"{iceberg_uri}/v1/oauth/tokens",
         "CATALOG_SCOPE": "catalog",
     }
 
