@@ -33,9 +33,9 @@ def _takes_keys(operation) -> bool:
 def amend(document: dict) -> dict:
     """Mends the document where its own reference implementation is read by every client and written by none otherwise."""
     schemas = document["components"]["schemas"]
-    # A whole number is a value of four of its kinds at once.
-    values = schemas["PrimitiveTypeValue"]
-    values["anyOf"] = values.pop("oneOf")
+    # A whole number is a value of four kinds at once; `variant` is a primitive type and a type of its own.
+    for name in ("PrimitiveTypeValue", "Type"):
+        schemas[name]["anyOf"] = schemas[name].pop("oneOf")
     # Java writes null where a table of format version 3 has no snapshot (-1 before that), and so do we.
     schemas["TableMetadata"]["properties"]["current-snapshot-id"]["nullable"] = True
     return document
