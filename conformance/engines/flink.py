@@ -2,7 +2,6 @@
 Iceberg."""
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -23,6 +22,8 @@ ARTIFACTS = [
 ]
 LANGUAGE = "sql"
 STATEMENTS_SECONDS_MAX = 300
+PROGRAM = Path(__file__).parent / "java" / "FlinkSql.java"
+MARK = "@rows "
 # What Flink's own `bin/` sets in `conf/config.yaml`, which the Python package leaves out.
 OPENED = [
     "java.base/java.net", "java.base/java.nio", "java.base/java.util", "java.base/java.lang", "java.base/java.lang.reflect",
@@ -45,41 +46,53 @@ def settings(lake: Lake) -> str:
 
 
 class Client:
-    """Runs statements in Flink's SQL client, in one process with a cluster of its own."""
+    """Runs statements in one process with a cluster of its own."""
 
     def __init__(self, lake: Lake):
         import pyflink
 
         self._lake, self._home = lake, Path(pyflink.__path__[0])
-        self._scratch = Path(lake.scratch)
-        conf = self._scratch / "conf"
-        conf.mkdir(exist_ok=True)
-        (conf / "config.yaml").write_text(
-            "execution:\n  target: local\n  checkpointing:\n    interval: 1s\nparallelism:\n  default: 1\n"
-            "rest:\n  address: 127.0.0.1\n  bind-address: 127.0.0.1\n  bind-port: '0'\n  port: 0\n"
-            f"io:\n  tmp:\n    dirs: {self._scratch}\ntable:\n  dml-sync: true\n"
-        )
-        (conf / "log4j-cli.properties").write_text("rootLogger.level = WARN\nrootLogger.appenderRef.c.ref = c\nappender.c.type = Console\nappender.c.name = c\nappender.c.target = SYSTEM_ERR\nappender.c.layout.type = PatternLayout\nappender.c.layout.pattern = %p %c %m%n\n")
-        self._conf = conf
 
     def run(self, *statements: str) -> list[list[str]]:
-        """Runs statements in order; returns the rows of every SELECT among them, one text a row."""
-        script = self._scratch / "script.sql"
-        text = settings(self._lake) + "\nUSE CATALOG polder;\nSET 'sql-client.execution.result-mode' = 'tableau';\n"
-        script.write_text(text + "".join(f"{statement};\n" for statement in statements))
-        jars = [self._home / "lib" / "*", self._home / "opt" / "*", *(Path(self._lake.artifacts) / f"{name}.jar" for name in jar_names())]
+        """Runs statements in order, each after the mode that it runs in; returns the rows of those that have some, one text a row."""
+        script = Path(self._lake.scratch) / "statements.sql"
+        script.write_text("\n---\n".join([settings(self._lake).rstrip(";"), *statements]))
+        jars = [self._home / "lib" / "*", *(Path(self._lake.artifacts) / f"{name}.jar" for name in jar_names())]
         command = [
             str(maven.jdk(JAVA) / "bin" / "java"), "-Xmx1500m", *(f"--add-opens={package}=ALL-UNNAMED" for package in OPENED),
-            f"-Dlog4j.configurationFile=file:{self._conf}/log4j-cli.properties", "-cp", os.pathsep.join(map(str, jars)),
-            "org.apache.flink.table.client.SqlClient", "embedded", "-f", str(script),
+            "-Dlog4j2.level=ERROR", "-cp", os.pathsep.join(map(str, jars)), str(PROGRAM), str(script),
         ]  # fmt: skip
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STATEMENTS_SECONDS_MAX, cwd=self._scratch,
-            env=os.environ | {"FLINK_CONF_DIR": str(self._conf), "FLINK_HOME": str(self._home), "AWS_REGION": self._lake.region},
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STATEMENTS_SECONDS_MAX,
+            cwd=self._lake.scratch, env=os.environ | {"AWS_REGION": self._lake.region},
         )  # fmt: skip
-        if done.returncode or "[ERROR]" in done.stdout:
-            raise AssertionError(f"{' '.join(done.stdout.split())[-900:]} {done.stderr[-900:]}")
-        return tables(done.stdout)
+        if done.returncode:
+            raise AssertionError(done.stderr[:3000])
+        rows = [line.removeprefix(MARK) for line in done.stdout.splitlines() if line.startswith(MARK)]
+        return [[row for row in line.split("\t") if row] for line in rows]
+
+
+def jar_names() -> list[str]:
+    return ["-".join(coordinates.split(":")[1:]) for coordinates in ARTIFACTS]
+
+
+def run(self, *statements: str) -> list[list[str]]:
+        """Runs statements in order, each after the mode that it runs in; returns the rows of those that have some, one text a row."""
+        script = Path(self._lake.scratch) / "statements.sql"
+        script.write_text("\n---\n".join([settings(self._lake).rstrip(";"), *statements]))
+        jars = [self._home / "lib" / "*", *(Path(self._lake.artifacts) / f"{name}.jar" for name in jar_names())]
+        command = [
+            str(maven.jdk(JAVA) / "bin" / "java"), "-Xmx1500m", *(f"--add-opens={package}=ALL-UNNAMED" for package in OPENED),
+            "-Dlog4j2.level=ERROR", "-cp", os.pathsep.join(map(str, jars)), str(PROGRAM), str(script),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STATEMENTS_SECONDS_MAX,
+            cwd=self._lake.scratch, env=os.environ | {"AWS_REGION": self._lake.region},
+        )  # fmt: skip
+        if done.returncode:
+            raise AssertionError(done.stderr[:3000])
+        rows = [line.removeprefix(MARK) for line in done.stdout.splitlines() if line.startswith(MARK)]
+        return [[row for row in line.split("\t") if row] for line in rows]
 
 
 def jar_names() -> list[str]:
@@ -106,66 +119,75 @@ def tables(output: str) -> list[list[str]]:
 
 def run(lake: Lake, step: Steps) -> None:
     client, ns = Client(lake), lake.namespace
-    batch = "SET 'execution.runtime-mode' = 'batch'"
-    streaming = "SET 'execution.runtime-mode' = 'streaming'"
 
     @step("create")
     def _():
         client.run(
-            f"CREATE DATABASE {ns}",
-            f"CREATE TABLE {ns}.t (id BIGINT, name STRING) PARTITIONED BY (name) WITH ('team' = 'data')",
-            f"CREATE TABLE {ns}.s (id BIGINT, name STRING)",
-            f"CREATE TABLE {ns}.u (id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED) "
+            f"batch CREATE DATABASE {ns}",
+            f"batch CREATE TABLE {ns}.t (id BIGINT, name STRING) PARTITIONED BY (name) WITH ('team' = 'data')",
+            f"batch CREATE TABLE {ns}.s (id BIGINT, name STRING)",
+            f"batch CREATE TABLE {ns}.u (id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED) "
             "WITH ('format-version' = '2', 'write.upsert.enabled' = 'true')",
         )
 
     @step("batch: insert, overwrite, create with rows (CTAS)")
     def _():
         found = client.run(
-            batch,
-            f"INSERT INTO {ns}.t VALUES (1, 'a'), (2, 'b'), (3, 'b')",
-            f"INSERT OVERWRITE {ns}.t PARTITION (name = 'b') SELECT CAST(9 AS BIGINT)",
-            f"CREATE TABLE {ns}.copy AS SELECT id, name FROM {ns}.t WHERE id > 1",
-            f"SELECT id, name FROM {ns}.t ORDER BY id",
-            f"SELECT COUNT(*) FROM {ns}.copy",
+            f"batch INSERT INTO {ns}.t VALUES (1, 'a'), (2, 'b'), (3, 'b')",
+            f"batch INSERT OVERWRITE {ns}.t PARTITION (name = 'b') SELECT CAST(9 AS BIGINT)",
+            f"batch CREATE TABLE {ns}.copy AS SELECT id, name FROM {ns}.t WHERE id > 1",
+            f"batch SELECT id, name FROM {ns}.t ORDER BY id",
+            f"batch SELECT COUNT(*) FROM {ns}.copy",
         )
         same(found, [["1 a", "9 b"], ["1"]])
 
-    @step("streaming with checkpoints: write")
+    @step("streaming with checkpoints")
     def _():
-        generated = (
-            "CREATE TEMPORARY TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '20', "
-            "'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '100')"
+        found = client.run(
+            "streaming CREATE TEMPORARY TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '20', "
+            "'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '100')",
+            f"streaming INSERT INTO {ns}.s SELECT id, CAST(id AS STRING) FROM numbers",
+            f"batch SELECT COUNT(*), COUNT(DISTINCT id) FROM {ns}.s",
+            f"batch SELECT COUNT(*) > 2 FROM {ns}.`s$snapshots`",
         )
-        found = client.run(
-            streaming, generated, f"INSERT INTO {ns}.s SELECT id, CAST(id AS STRING) FROM numbers", batch,
-            f"SELECT COUNT(*), COUNT(DISTINCT id) FROM {ns}.s", f"SELECT COUNT(*) > 2 FROM {ns}.s$snapshots",
-        )  # fmt: skip
-        same(found, [["100 100"], ["TRUE"]])
+        same(found, [["100 100"], ["true"]])
 
-    @step("streaming: upserts")
+    @step("streaming read")
     def _():
         found = client.run(
-            streaming, f"INSERT INTO {ns}.u VALUES (1, 'a'), (2, 'b')", f"INSERT INTO {ns}.u VALUES (2, 'bb'), (3, 'c')",
-            batch, f"SELECT id, name FROM {ns}.u ORDER BY id",
-        )  # fmt: skip
+            f"streaming SELECT id FROM {ns}.s /*+ OPTIONS('streaming'='false') */ WHERE id > 98",
+        )
+        same(sorted(found[0]), ["100", "99"])
+
+    @step("streaming upserts")
+    def _():
+        found = client.run(
+            f"streaming INSERT INTO {ns}.u VALUES (1, 'a'), (2, 'b')",
+            f"streaming INSERT INTO {ns}.u VALUES (2, 'bb'), (3, 'c')",
+            f"batch SELECT id, name FROM {ns}.u ORDER BY id",
+        )
         same(found, [["1 a", "2 bb", "3 c"]])
 
     @step("evolve")
     def _():
         found = client.run(
-            batch, f"ALTER TABLE {ns}.u ADD (city STRING)", f"ALTER TABLE {ns}.u SET ('team' = 'data')",
-            f"INSERT INTO {ns}.u VALUES (4, 'd', 'Ghent')", f"SELECT city FROM {ns}.u WHERE id = 4",
-        )  # fmt: skip
+            f"batch ALTER TABLE {ns}.u ADD (city STRING)",
+            f"batch ALTER TABLE {ns}.u SET ('team' = 'data')",
+            f"streaming INSERT INTO {ns}.u VALUES (4, 'd', 'Ghent')",
+            f"batch SELECT city FROM {ns}.u WHERE id = 4",
+        )
         same(found, [["Ghent"]])
 
     @step("rename and drop")
     def _():
         found = client.run(
-            f"ALTER TABLE {ns}.copy RENAME TO moved", f"USE {ns}", "SHOW TABLES", *(f"DROP TABLE {t}" for t in ("t", "s", "u", "moved")),
-            f"DROP DATABASE {ns}",
-        )  # fmt: skip
-        same(found, [["moved", "s", "t", "u"]])
+            f"batch ALTER TABLE {ns}.copy RENAME TO {ns}.moved",
+            f"batch USE {ns}",
+            "batch SHOW TABLES",
+            *(f"batch DROP TABLE {ns}.{table}" for table in ("t", "s", "u", "moved")),
+            f"batch DROP DATABASE {ns}",
+        )
+        same(sorted(found[0]), ["moved", "s", "t", "u"])
 
 
 def share(lake: Lake, step: Steps, row: int, before: list[int]) -> None:
@@ -173,7 +195,7 @@ def share(lake: Lake, step: Steps, row: int, before: list[int]) -> None:
 
     @step("shared table")
     def _():
-        batch, ids = "SET 'execution.runtime-mode' = 'batch'", f"SELECT id FROM {table} ORDER BY id"
-        found = client.run(batch, ids, f"INSERT INTO {table} VALUES ({row}, 'Flink')", ids)
+        ids = f"batch SELECT id FROM {table} ORDER BY id"
+        found = client.run(ids, f"batch INSERT INTO {table} VALUES ({row}, 'Flink')", ids)
         texts = [str(value) for value in before]
         same(found, [texts, [*texts, str(row)]])

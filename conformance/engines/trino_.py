@@ -120,17 +120,17 @@ def unpacked(lake: Lake) -> Path:
 
 def run(lake: Lake, step: Steps) -> None:
     with Server(lake, "NONE") as trino:
-        life(step, trino.sql, lake, lake.namespace, "session=NONE")
+        life(step, trino.sql, lake.namespace, "session=NONE")
     with Server(lake, "USER") as trino:
-        life(step, trino.sql, lake, f"{lake.namespace}_user", "session=USER")
+        life(step, trino.sql, f"{lake.namespace}_user", "session=USER")
 
 
-def life(step: Steps, sql, lake: Lake, namespace: str, how: str) -> None:
+def life(step: Steps, sql, namespace: str, how: str) -> None:
     ns = f"polder.{namespace}"
 
     @step(f"{how}: create")
     def _():
-        sql(f"CREATE SCHEMA {ns} WITH (location = '{lake.root}/{namespace}')")
+        sql(f"CREATE SCHEMA {ns}")
         sql(f"CREATE TABLE {ns}.t (id BIGINT, name VARCHAR, day DATE) WITH (partitioning = ARRAY['month(day)'], format_version = 2)")
         same(sql(f"SHOW TABLES FROM {ns}"), [("t",)])
 
