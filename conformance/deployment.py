@@ -4,11 +4,16 @@ tables and nothing else. With authentication, without debug; on SQLite or Postgr
 from pathlib import Path
 
 from cloud import admin_door
-from s3 import REGION, Weed, free_ports
+from s3 import REGION, ROLE, Weed, free_ports
 from server import Polder
 
 TENANT, WAREHOUSE, ENGINE = "fleet", "lake", "engine"
 BUCKET = "polder-managed"
+# Keys for single tables from the store's STS, and signatures.
+VENDING = f"""
+vending = {{ provider = "sts", role_arn = "{ROLE}", duration_seconds = 900 }}
+remote_signing = true
+"""
 PRIVILEGES = ["list", "read", "write", "create", "drop", "read_unrestricted"]
 
 

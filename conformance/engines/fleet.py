@@ -14,7 +14,7 @@ from pathlib import Path
 import maven
 import postgres
 import s3
-from deployment import BUCKET, ENGINE, TENANT, WAREHOUSE, Deployment
+from deployment import BUCKET, ENGINE, TENANT, VENDING, WAREHOUSE, Deployment
 from engines.lake import MARK, Lake
 from judge import Judge
 
@@ -56,10 +56,10 @@ class Fleet:
         try:
             weed = s3.program()
             assert weed, "the environment holds no `weed`"
-            self.store = self._enter(s3.Weed(weed, self.folder / "weed"))
+            self.store = self._enter(s3.Weed(weed, self.folder / "weed", sts=self.vended))
             programs = postgres.programs()
             database = self._enter(postgres.Cluster(programs)) if programs else None
-            self.deployment = Deployment(self.folder, database=database, store=self.store)
+            self.deployment = Deployment(self.folder, database=database, store=self.store, storage=VENDING if self.vended else "")
             self.judge = self._enter(Judge(self.deployment.iceberg_uri))
             return self
         except BaseException:
