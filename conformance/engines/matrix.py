@@ -1,4 +1,4 @@
-"""`cargo xtask engines`: runs every engine, or those that are named, and writes what was seen to `docs/engine-matrix.md`.
+"""`cargo xtask engines`: runs every engine, or those that are named, and writes what was seen to `docs/engine-matrix.md` (A-115).
 
     python -m engines.matrix [--only ENGINE]... [--keys static|vended]... [--print]
 
