@@ -180,13 +180,14 @@ def create_table(scene):
 def register_table(scene):
     path = scene.table()
     location = scene.made("loadTable", path=path)["metadata-location"]
-    scene.made("dropTable", path=path)
+    # Not by a drop: the place of a dropped table is not free (decision 0011).
+    scene.made("unregisterTable", path=path)
     return {"path": {"namespace": path["namespace"]}, "body": {"name": fresh("r"), "metadata-location": location}}
 
 
 @recipe("unregisterTable")
 def unregister_table(scene):
-    return {"path": scene.table(), "body": {}}
+    return {"path": scene.table()}
 
 
 @recipe("loadTable")

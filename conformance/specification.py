@@ -39,13 +39,11 @@ class Operation:
     path: str
     parameters: tuple[Parameter, ...]
     responses: dict = field(hash=False, compare=False)
+    has_body: bool
 
     @property
     def endpoint(self) -> str:
         return f"{self.method} {self.path}"
-
-    def has_body(self) -> bool:
-        return self.method == "POST"
 
 
 class Specification:
@@ -65,7 +63,7 @@ class Specification:
                 if said := item.get(method):
                     declared = [self._resolved(p) for p in common + said.get("parameters", [])]
                     parameters = tuple(Parameter(p["name"], p["in"]) for p in declared)
-                    yield Operation(said["operationId"], method.upper(), path, parameters, said["responses"])
+                    yield Operation(said["operationId"], method.upper(), path, parameters, said["responses"], "requestBody" in said)
 
     def _resolved(self, node: dict) -> dict:
         while "$ref" in node:
