@@ -37,9 +37,11 @@ pub(crate) fn held<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal
     if !within_workspace(principal, resource) {
         return None; // SECURITY: a confined credential sees one warehouse, whatever its principal is granted
     }
-    let (chain, names) = (resource.chain(), resource.names());
+    let chain = resource.chain();
     let own = chain.first();
     let denials: Vec<&Grant> = snapshot.grants(principal).filter(|g| g.effect == Effect::Deny).collect();
+    // Only denials look at names, and most principals have none.
+    let names = if denials.is_empty() { Vec::new() } else { resource.names() };
     let (mut allowed, mut known_inside) = (Privileges::default(), false);
     for grant in snapshot.grants(principal).filter(|g| g.effect == Effect::Allow) {
         if chain.contains(&grant.on) {

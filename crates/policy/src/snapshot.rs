@@ -266,6 +266,9 @@ impl PolicySnapshot {
     /// The restrictions that hold for this principal on this table; `None` if there is none.
     /// The exemption `read_unrestricted` is the caller's to check.
     pub(crate) fn obligations(&self, principal: &Principal, table: &TableRef) -> Option<Obligations> {
+        if self.restrictions.is_empty() {
+            return None;
+        }
         let applied: Vec<Applied> = self
             .restrictions_on(table.id, &table.qualified())
             .filter(|restriction| restriction.audience.includes(&principal.roles))

@@ -72,9 +72,11 @@ impl Resolver<'_> {
     /// # Errors
     /// `Unsupported` for a table that this build cannot read, and what the catalog cannot answer now.
     pub(crate) async fn resolve(&self, names: &[RelationName]) -> Result<Resolved, Error> {
+        // Side by side: each looks at its table's directory on another thread. The first error is that of the first name.
+        let tables = futures::future::join_all(names.iter().map(|name| self.table(name))).await;
         let mut resolved = Resolved { names: HashMap::new() };
-        for name in names {
-            if let Some(table) = self.table(name).await? {
+        for (name, table) in names.iter().zip(tables) {
+            if let Some(table) = table? {
                 resolved.names.insert(name.clone(), Arc::new(table));
             }
         }

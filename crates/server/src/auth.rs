@@ -59,6 +59,9 @@ pub(crate) struct Identity {
     pub(crate) subject: Option<polder_types::PrincipalId>,
 }
 
+/// What a request names, if anybody asks.
+pub(crate) type Names<'a> = &'a (dyn Fn() -> Named + Sync);
+
 /// Checks credentials, remembers the good ones.
 pub(crate) struct Authenticator {
     store: Store,
@@ -100,7 +103,7 @@ impl Authenticator {
         &self,
         headers: &HeaderMap,
         operation: &'static str,
-        named: &Named,
+        named: Names<'_>,
         arrival: &Arrival,
     ) -> Result<Authenticated> {
         match self.try_authenticate(headers, named, arrival).await? {
@@ -119,7 +122,7 @@ impl Authenticator {
     async fn try_authenticate(
         &self,
         headers: &HeaderMap,
-        named: &Named,
+        named: Names<'_>,
         arrival: &Arrival,
     ) -> Result<Result<Authenticated, AuthOutcome>> {
         let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
@@ -149,7 +152,7 @@ impl Authenticator {
     async fn by_headers(
         &self,
         headers: &HeaderMap,
-        named: &Named,
+        named: Names<'_>,
         arrival: &Arrival,
     ) -> Result<Result<Authenticated, AuthOutcome>> {
         let Some(identity) = debug::identify(headers, self.debug_any_host) else {
@@ -167,7 +170,7 @@ impl Authenticator {
     async fn admit(
         &self,
         session: &Session,
-        named: &Named,
+        named: Names<'_>,
         arrival: &Arrival,
     ) -> Result<Result<Authenticated, AuthOutcome>> {
         // SECURITY: the policy as of now, whatever node changed it: the credential and every decision stand on it.

@@ -155,7 +155,7 @@ async fn admit(
 ) -> Result<(OpCtx, Option<Uuid>)> {
     let arrival = call.arrival();
     // SECURITY: the tenant comes from the credential only, in debug mode apart (A-015, A-091, R26).
-    let named = call.named();
+    let named = || call.named();
     let Authenticated { principal, snapshot, glance } =
         app.auth().authenticate(call.headers(), op.name, &named, arrival).await?;
     line.identify(&principal);

@@ -1,6 +1,7 @@
 //! The life of the server: start, accept, stop. A stop finishes what was begun: requests, commits, counted audit
 //! events, the access log. Used by `polder serve`, the demo and the tests alike.
 
+mod idle;
 mod listen;
 mod operations;
 mod peers;

@@ -84,15 +84,20 @@ impl Glance {
 
 impl Store {
     /// The policy that decides on a request now, and the rows it names, in one statement. Where this process owns the
-    /// database, it has them at hand anyway and no row is read. `None` if the tenant is gone.
+    /// database, it has them at hand anyway: no row is read, and nobody asks what is named. `None` if the tenant is gone.
     ///
     /// # Errors
     /// `Unavailable` if the database is.
-    pub async fn glance(&self, tenant: &TenantId, named: &Named) -> Result<Option<(Arc<PolicySnapshot>, Glance)>> {
+    pub async fn glance(
+        &self,
+        tenant: &TenantId,
+        named: impl FnOnce() -> Named,
+    ) -> Result<Option<(Arc<PolicySnapshot>, Glance)>> {
         if !self.is_shared() {
             let snapshot = self.policy_snapshot(tenant).await?;
             return Ok(snapshot.map(|snapshot| (snapshot, Glance::default())));
         }
+        let named = named();
         let query = sql("SELECT w.tenant_id, w.id, w.name, w.root, w.allowed_locations, w.settings_version, \
                 w.is_default, w.created_at, \
                 n.path, CASE WHEN $4 IS NULL THEN n.properties ELSE '{}' END, n.version, \
@@ -116,7 +121,7 @@ impl Store {
             created_at: row.micros(TENANT + 2)?,
         });
         self.caches().met(&found);
-        let glance = Glance::read(&row, named)?;
+        let glance = Glance::read(&row, &named)?;
         let snapshot = self.snapshot_at_least(tenant, found.version).await?;
         Ok(snapshot.map(|snapshot| (snapshot, glance)))
     }

@@ -1,5 +1,5 @@
-//! SQLite's one writer: jobs over moved data, each in a savepoint, up to 64 in one transaction; COMMIT, then the caches,
-//! then the answers. A job that began runs to its end whether or not its caller still waits. Refuses more
+//! SQLite's one writer: jobs over moved data, up to 64 in one transaction, each in a savepoint unless it is alone; COMMIT,
+//! then the caches, then the answers. A job that began runs to its end whether or not its caller still waits. Refuses more
 //! waiting jobs than the queue holds, and everything after an I/O error.
 
 use std::{
@@ -149,15 +149,37 @@ async fn transact(tx: &mut Tx, jobs: &mut [Box<dyn Job>], stop: &AtomicBool) -> 
     if let Err(error) = tx.control("BEGIN IMMEDIATE").await {
         return Group::RolledBack(not_committed(noted(error, stop)));
     }
+    if let [job] = jobs {
+        return alone(tx, job.as_mut(), stop).await;
+    }
     for job in jobs {
         if let Err(error) = run_in_savepoint(tx, job.as_mut()).await {
             drop(tx.control("ROLLBACK").await); // SQLite may have rolled back by itself
             return Group::RolledBack(not_committed(noted(error, stop)));
         }
     }
+    commit(tx, stop).await
+}
+
+async fn commit(tx: &mut Tx, stop: &AtomicBool) -> Group {
     match tx.control("COMMIT").await {
         Ok(()) => Group::Committed,
         Err(error) => settle(tx, noted(error, stop), stop).await,
+    }
+}
+
+/// Runs the only job of a transaction, which is its savepoint: one that is refused is rolled back whole.
+async fn alone(tx: &mut Tx, job: &mut dyn Job, stop: &AtomicBool) -> Group {
+    let Err(error) = job.run(tx).await else { return commit(tx, stop).await };
+    (tx.witness, tx.changes) = (None, Vec::new());
+    let rolled_back = tx.control("ROLLBACK").await;
+    if error.code() == db::IO {
+        return Group::RolledBack(not_committed(noted(error, stop)));
+    }
+    match rolled_back {
+        // Nothing was written, as after the COMMIT of a group in which every job was refused.
+        Ok(()) => Group::Committed,
+        Err(error) => Group::RolledBack(not_committed(noted(error, stop))),
     }
 }
 

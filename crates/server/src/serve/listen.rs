@@ -4,16 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use http::Request;
 use hyper::{
     body::Incoming,
     server::conn::http1,
     service::{Service, service_fn},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -23,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    idle::Activity,
     peers::{Peers, Seat},
     stall::Stalling,
 };
@@ -117,50 +116,60 @@ async fn connection(
     waits: Waits,
 ) {
     let Accepted { stream, _slot, _seat } = accepted;
-    let stream = Stalling::new(stream, waits.stall);
-    let Some(tls) = tls else { return serve(stream, router, stop, waits).await };
+    let activity = Activity::begin();
+    let stream = Stalling::new(stream, waits.stall, activity.clone());
+    let Some(tls) = tls else { return serve(stream, router, stop, &activity, waits).await };
     let shaken = tokio::select! {
         () = stop.cancelled() => return,
         shaken = tokio::time::timeout(waits.handshake, tls.accept(stream)) => shaken,
     };
     // Who fails the handshake, or speaks no TLS, has not asked for anything yet.
     if let Ok(Ok(stream)) = shaken {
-        serve(stream, router, stop, waits).await;
+        serve(stream, router, stop, &activity, waits).await;
     }
 }
 
+/// Why a connection ends before its peer ends it.
+enum Ending {
+    Silent,
+    Stopping,
+}
+
 /// Serves requests; once the server stops, the one at hand is the last. Who never asks is left soon.
-async fn serve<S>(stream: S, router: Router, stop: CancellationToken, waits: Waits)
+async fn serve<S>(stream: S, router: Router, stop: CancellationToken, activity: &Activity, waits: Waits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let asked = CancellationToken::new();
-    let (noted, router) = (asked.clone(), TowerToHyperService::new(router));
+    let (noted, router) = (activity.clone(), TowerToHyperService::new(router));
     let answers = service_fn(move |request: Request<Incoming>| {
-        noted.cancel();
-        router.call(request)
+        noted.asks();
+        let (noted, answer) = (noted.clone(), router.call(request));
+        async move {
+            let answer = answer.await;
+            noted.answered();
+            answer
+        }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(waits.next_head)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), answers);
     let mut connection = std::pin::pin!(connection);
-    // The timer of hyper does not tell the first head from a pause between two.
-    let silent = async {
-        if tokio::time::timeout(waits.first_head, asked.cancelled()).await.is_ok() {
-            std::future::pending::<()>().await;
-        }
-    };
+    // In a set, they are polled when they are woken and not with every byte: both look at what all connections share.
+    let mut others: FuturesUnordered<BoxFuture<'_, Ending>> = FuturesUnordered::new();
+    others.push(activity.silent(waits.first_head, waits.next_head).map(|()| Ending::Silent).boxed());
+    others.push(stop.cancelled().map(|()| Ending::Stopping).boxed());
     // What goes wrong on a connection is its client's affair; requests log themselves.
     tokio::select! {
+        biased;
         ended = connection.as_mut() => drop(ended),
-        () = silent => {}
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            drop(connection.await);
-        }
+        Some(ending) = others.next() => match ending {
+            Ending::Silent => {}
+            Ending::Stopping => {
+                connection.as_mut().graceful_shutdown();
+                drop(connection.await);
+            }
+        },
     }
 }
 

@@ -1,5 +1,5 @@
-//! A stream whose writes must get on: it fails once its peer has taken nothing for too long. What is read, and when,
-//! is not its affair.
+//! A stream whose writes must get on: it fails once its peer has taken nothing for too long, and notes what it takes.
+//! What is read, and when, is not its affair.
 
 use std::{
     io,
@@ -13,22 +13,26 @@ use tokio::{
     time::Sleep,
 };
 
+use super::idle::Activity;
+
 /// The stream.
 pub(super) struct Stalling<S> {
     inner: S,
     stall_max: Duration,
+    activity: Activity,
     /// Runs since a write had to wait; `None` while they get on.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalling<S> {
-    pub(super) fn new(inner: S, stall_max: Duration) -> Self {
-        Self { inner, stall_max, waiting: None }
+    pub(super) fn new(inner: S, stall_max: Duration, activity: Activity) -> Self {
+        Self { inner, stall_max, activity, waiting: None }
     }
 
     /// Passes on what became of a write; `TimedOut` if it waits, and no earlier one got on for so long.
     fn within<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            self.activity.gets_on();
             self.waiting = None;
             return written;
         }

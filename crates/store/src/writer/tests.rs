@@ -73,6 +73,23 @@ async fn a_failed_job_takes_only_itself_back() {
     assert_eq!(tenants(&store).await, ["aaa", "ddd"]);
 }
 
+/// The same for a job that is alone in its transaction: nothing of it stays, and the next one finds no transaction open.
+#[tokio::test]
+async fn a_failed_job_that_is_alone_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir, 16).await;
+    let failing = store.submit("failing", |tx| {
+        Box::pin(async move {
+            insert_tenant(tx, "bbb").await?;
+            Err::<(), _>(Error::invalid("no", "no"))
+        })
+    });
+    assert!(matches!(failing.await, Written::Refused(error) if error.code() == "no"));
+    let next = store.submit("next", |tx| Box::pin(insert_tenant(tx, "ccc")));
+    assert!(matches!(next.await, Written::Done(())));
+    assert_eq!(tenants(&store).await, ["ccc"]);
+}
+
 /// F3: a COMMIT that failed is known to have failed: every job of the group is 503, nothing is there, and the
 /// writer goes on.
 #[tokio::test]

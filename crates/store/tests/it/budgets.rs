@@ -35,7 +35,7 @@ async fn statements_stay_within_their_budgets() {
             namespace: Some(ns.name.clone()),
             table: Some("t".to_owned()),
         };
-        let (_, glance) = world.store.glance(&acme.tenant, &named).await.unwrap().unwrap();
+        let (_, glance) = world.store.glance(&acme.tenant, || named.clone()).await.unwrap().unwrap();
         assert_eq!(world.store.statements() - before_policy, a_read, "warm load");
         assert_eq!(glance.take_table(&lake.warehouse, &ident).is_some(), super::SHARED);
         assert!(glance.take_table(&lake.warehouse, &ident).is_none(), "once: its pointer moves");

@@ -24,13 +24,13 @@ async fn a_revocation_holds_on_the_other_node_at_once() {
     let far = elsewhere(&world, &eve).await;
     far.try_permit(actions::LoadTable, &row.table).await.unwrap();
     let swap = far.swap(&row, "s3://lake/1", vec![]).await;
-    let before = far.store.glance(&far.tenant, &Named::default()).await.unwrap().unwrap().0;
+    let before = far.store.glance(&far.tenant, Named::default).await.unwrap().unwrap().0;
 
     for grant in grants {
         let permit = acme.admin(actions::ManageAccess).await;
         acme.store.remove_grant(&permit, grant, &stamp()).await.unwrap();
     }
-    let (after, _) = far.store.glance(&far.tenant, &Named::default()).await.unwrap().unwrap();
+    let (after, _) = far.store.glance(&far.tenant, Named::default).await.unwrap().unwrap();
     assert!(after.version() > before.version());
     assert!(far.try_permit(actions::LoadTable, &row.table).await.is_err());
     let outcome = far.store.commit_tables(vec![swap], vec![], &stamp()).await;
@@ -40,7 +40,7 @@ async fn a_revocation_holds_on_the_other_node_at_once() {
     let permit = acme.admin(actions::ManageKeys).await;
     acme.store.revoke_key(&permit, &eve.key, &stamp()).await.unwrap();
     assert!(far.store.verify_key(&eve.key, &eve.secret).await.unwrap().is_none());
-    let (policy, _) = far.store.glance(&far.tenant, &Named::default()).await.unwrap().unwrap();
+    let (policy, _) = far.store.glance(&far.tenant, Named::default).await.unwrap().unwrap();
     assert!(policy.authenticate(&eve.key, None, NOW).is_none(), "and with it every token made from it");
     far.store.close().await;
 }

@@ -101,8 +101,8 @@ async fn a_remembered_token_ends_too() {
     headers.insert(header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse().unwrap());
     let now = Arrival::now();
     let later = Arrival { now: now.now.plus_seconds(3_601), ..now };
-    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default(), &now).await.is_ok());
-    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default(), &later).await.is_err());
-    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default(), &now).await.is_ok(), "only time ends it");
+    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default, &now).await.is_ok());
+    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default, &later).await.is_err());
+    assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default, &now).await.is_ok(), "only time ends it");
     assert!(later.now > Micros(0));
 }

@@ -82,6 +82,27 @@ async fn a_connection_that_was_used_may_wait() {
     doors.close().await;
 }
 
+/// S-070: whoever had an answer and asks for nothing more is left after the longer wait, also in the middle of a head.
+#[tokio::test]
+async fn a_next_head_comes_too() {
+    let doors = Doors::open(1, None, Waits { next_head: SHORT, ..LONG }).await;
+    for begun in [&b""[..], &ASK[..10]] {
+        let mut kept = doors.connect().await;
+        assert!(answered(&mut kept, ASK).await);
+        kept.write_all(begun).await.unwrap();
+        assert!(ended(&mut kept).await, "{begun:?}");
+    }
+    doors.close().await;
+}
+
+/// An answer that takes longer than a peer may be silent is waited for.
+#[tokio::test]
+async fn who_waits_for_an_answer_is_not_silent() {
+    let doors = Doors::open(1, None, Waits { first_head: SHORT, next_head: SHORT, ..LONG }).await;
+    assert!(answered(&mut doors.connect().await, b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await);
+    doors.close().await;
+}
+
 /// S-070: a peer that asks and asks and reads no answer does not keep its place.
 #[tokio::test]
 async fn answers_that_nobody_reads_end_the_connection() {

@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn what_gets_on_is_not_cut() {
     let (ours, mut theirs) = tokio::io::duplex(8);
-    let mut ours = Stalling::new(ours, Duration::from_secs(60));
+    let mut ours = Stalling::new(ours, Duration::from_secs(60), Activity::begin());
     let written = async { ours.write_all(&[7; 4_096]).await };
     let mut taken = vec![0; 4_096];
     let (written, read) = tokio::join!(written, theirs.read_exact(&mut taken));
@@ -19,7 +19,7 @@ async fn what_gets_on_is_not_cut() {
 #[tokio::test]
 async fn what_stands_still_fails() {
     let (ours, mut theirs) = tokio::io::duplex(8);
-    let mut ours = Stalling::new(ours, Duration::from_millis(30));
+    let mut ours = Stalling::new(ours, Duration::from_millis(30), Activity::begin());
     ours.write_all(&[7; 8]).await.unwrap();
     let error = ours.write_all(&[7; 1]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
