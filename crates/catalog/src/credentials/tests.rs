@@ -18,8 +18,8 @@ fn the_header_is_a_list_of_words() {
     assert_eq!(parse(&["none, , vended"]), (false, false));
 }
 
-/// R8: a location that the warehouse has lost since is no place for keys, and the refusal is on record; R7: nor is a
-/// sibling of one that it has.
+/// R8: a location that the warehouse has lost since is no place for keys or signatures; R7: nor is one whose name only
+/// begins with what it has.
 #[tokio::test]
 async fn a_location_that_is_no_longer_allowed_gets_no_access() {
     let world = World::new().await;
@@ -37,7 +37,7 @@ async fn a_location_that_is_no_longer_allowed_gets_no_access() {
     }
 }
 
-/// R11, A-047: without a provider there are no keys, whatever is asked for; the decision is on record all the same.
+/// R11: without a provider there are no keys, whatever is asked for.
 #[tokio::test]
 async fn without_a_provider_nothing_is_handed_out() {
     let world = World::new().await;

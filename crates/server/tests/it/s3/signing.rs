@@ -57,7 +57,7 @@ fn split(path: &str) -> (&str, &str) {
     path.trim_start_matches('/').split_once('/').unwrap()
 }
 
-/// what a client of files does, by signatures alone: read, write, list, write in parts, delete.
+/// what a client of files does, by signatures alone: read, write, list, write in parts, delete.
 #[tokio::test]
 async fn signed_requests_do_what_a_tables_files_need() {
     let (world, own, _) = usual().await;
@@ -122,6 +122,13 @@ async fn nothing_outside_the_table_is_signed() {
         assert_eq!(refused.status, 403, "{method} {path}: {}", refused.text());
         assert_eq!(refused.error("type"), "ForbiddenException");
     }
+}
+
+/// A-004, R21: nor at another host, with a header that does more, or with a body that names something else.
+#[tokio::test]
+async fn nothing_that_does_more_is_signed() {
+    let (world, own, neighbour) = usual().await;
+    let (bucket, key) = split(&own);
     let file = format!("{}{own}/data/x", S3::shared().endpoint());
     let port = S3::shared().endpoint().rsplit_once(':').unwrap().1.to_owned();
     for uri in [
