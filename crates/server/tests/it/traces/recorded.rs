@@ -72,7 +72,9 @@ impl Line {
     /// The table in the path.
     pub(super) fn table(&self) -> Option<String> {
         let (namespace, table) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
-        Some(format!("{namespace}/{table}"))
+        // What follows the name is a part of the table, such as its credentials.
+        let name = table.split_once('/').map_or(table, |(name, _)| name);
+        Some(format!("{namespace}/{name}"))
     }
 
     /// The table that is made.
