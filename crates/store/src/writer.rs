@@ -150,7 +150,7 @@ async fn transact(tx: &mut Tx, jobs: &mut [Box<dyn Job>], stop: &AtomicBool) -> 
         return Group::RolledBack(not_committed(noted(error, stop)));
     }
     if let [job] = jobs {
-        return alone(tx, job.as_mut(), stop).await;
+        return run_alone(tx, job.as_mut(), stop).await;
     }
     for job in jobs {
         if let Err(error) = run_in_savepoint(tx, job.as_mut()).await {
@@ -169,7 +169,7 @@ async fn commit(tx: &mut Tx, stop: &AtomicBool) -> Group {
 }
 
 /// Runs the only job of a transaction, which is its savepoint: one that is refused is rolled back whole.
-async fn alone(tx: &mut Tx, job: &mut dyn Job, stop: &AtomicBool) -> Group {
+async fn run_alone(tx: &mut Tx, job: &mut dyn Job, stop: &AtomicBool) -> Group {
     let Err(error) = job.run(tx).await else { return commit(tx, stop).await };
     (tx.witness, tx.changes) = (None, Vec::new());
     let rolled_back = tx.control("ROLLBACK").await;

@@ -51,17 +51,18 @@ impl Activity {
         self.0.last_ms.store(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Ends once the peer has asked for nothing for `first`, or for `next` after it had an answer.
+    /// Ends once the peer has asked for nothing for `first` from now on, or for `next` after it had an answer.
     pub(super) async fn silent(&self, first: Duration, next: Duration) {
-        let mut until = self.0.begun + first.min(next);
+        let since = now();
+        let mut until = since + first.min(next);
         loop {
             tokio::time::sleep_until(until).await;
-            let patience = if self.0.asked.load(Relaxed) { next } else { first };
-            let from = match self.0.at_hand.load(Relaxed) {
-                true => now(),
-                false => self.0.begun + Duration::from_millis(self.0.last_ms.load(Relaxed)),
+            until = match (self.0.asked.load(Relaxed), self.0.at_hand.load(Relaxed)) {
+                // SECURITY: from the start, whatever was written: TLS answers its peer before anything was asked.
+                (false, _) => since + first,
+                (true, true) => now() + next,
+                (true, false) => self.0.begun + Duration::from_millis(self.0.last_ms.load(Relaxed)) + next,
             };
-            until = from + patience;
             if until <= now() {
                 return;
             }
@@ -73,3 +74,6 @@ impl Activity {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,8 @@ pub(super) struct Waits {
     pub(super) handshake: Duration,
     /// For the head of its first request.
     pub(super) first_head: Duration,
-    /// For the head of a further one, from the answer before.
+    /// For the head of a further one, from the last byte that the peer took of the answer before; longer than `stall`, or
+    /// a peer that is slow to take would count as silent.
     pub(super) next_head: Duration,
     /// For the peer to take anything of an answer.
     pub(super) stall: Duration,

@@ -73,7 +73,7 @@ async fn a_failed_job_takes_only_itself_back() {
     assert_eq!(tenants(&store).await, ["aaa", "ddd"]);
 }
 
-/// The same for a job that is alone in its transaction: nothing of it stays, and the next one finds no transaction open.
+/// F3: the same for a job that is alone in its transaction: nothing of it stays, and the next one finds no transaction open.
 #[tokio::test]
 async fn a_failed_job_that_is_alone_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();

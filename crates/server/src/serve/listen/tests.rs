@@ -58,6 +58,12 @@ async fn ended(stream: &mut TcpStream) -> bool {
     matches!(read, Ok(Ok(0) | Err(_)))
 }
 
+/// A peer that takes its answer as slowly as it may is not silent.
+#[test]
+fn silence_is_longer_than_a_stall() {
+    assert!(Waits::default().next_head > Waits::default().stall);
+}
+
 /// S-070: whoever connects and asks for nothing, or never ends its first head, does not keep its place.
 #[tokio::test]
 async fn a_first_head_comes_soon() {
