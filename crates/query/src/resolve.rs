@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use futures::{StreamExt, TryStreamExt, stream};
 use polder_catalog::{OpCtx, tables, visible_tables};
 use polder_policy::{Applied, DenialReason, Rule, actions};
 use polder_types::{Error, ErrorKind, Namespace, TableIdent, WarehouseName};
@@ -24,6 +25,8 @@ use crate::{
 
 /// Most tables that `information_schema` tells about.
 const DESCRIBED_TABLES_MAX: usize = 1000;
+/// Most names of a statement that are looked up at once: each may hold a blocking thread.
+const RESOLVED_AT_ONCE: usize = 4;
 
 /// A table of the statement, with what the answer says about it.
 pub(crate) struct ResolvedTable {
@@ -72,15 +75,11 @@ impl Resolver<'_> {
     /// # Errors
     /// `Unsupported` for a table that this build cannot read, and what the catalog cannot answer now.
     pub(crate) async fn resolve(&self, names: &[RelationName]) -> Result<Resolved, Error> {
-        // Side by side: each looks at its table's directory on another thread. The first error is that of the first name.
-        let tables = futures::future::join_all(names.iter().map(|name| self.table(name))).await;
-        let mut resolved = Resolved { names: HashMap::new() };
-        for (name, table) in names.iter().zip(tables) {
-            if let Some(table) = table? {
-                resolved.names.insert(name.clone(), Arc::new(table));
-            }
-        }
-        Ok(resolved)
+        // Side by side, in their order: each looks at its table's directory on another thread.
+        let lookups: Vec<_> = names.iter().map(|name| self.table(name)).collect();
+        let tables: Vec<_> = stream::iter(lookups).buffered(RESOLVED_AT_ONCE).try_collect().await?;
+        let found = names.iter().zip(tables).filter_map(|(name, table)| Some((name.clone(), Arc::new(table?))));
+        Ok(Resolved { names: found.collect() })
     }
 
     async fn table(&self, name: &RelationName) -> Result<Option<ResolvedTable>, Error> {
