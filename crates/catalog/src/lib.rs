@@ -24,6 +24,7 @@ mod places;
 mod policy_schema;
 mod properties;
 mod resolve;
+pub mod scans;
 mod storage;
 pub mod tables;
 #[cfg(test)]

@@ -95,6 +95,8 @@ actions! {
     RenameInto(NamespaceRef) = "rename_into", Create, Catalog, Atomic, Indifferent;
     /// `loadTable`.
     LoadTable(TableRef) = "load_table", Read, Catalog, Counted, Refuse;
+    /// `planTableScan`, `fetchPlanningResult`, `cancelPlanning`, `fetchScanTasks`.
+    PlanTable(TableRef) = "plan_table", Read, Catalog, Counted, Refuse;
     /// `tableExists`.
     TableExists(TableRef) = "table_exists", List, Catalog, Counted, Indifferent;
     /// `updateTable`, `commitTransaction`.

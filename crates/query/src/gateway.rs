@@ -2,6 +2,7 @@
 //!
 //! Nothing is released before its audit record is durable. Refuses to run anything but what `verify` let through.
 
+mod plans;
 mod release;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +30,9 @@ use crate::{
     scan::{QueryLocal, TableCache},
     trace::Origin,
 };
+
+use plans::Plans;
+pub use plans::ScanTasks;
 
 /// Most rows of an answer, whatever is configured or asked for (S-091).
 pub const ROWS_MAX: usize = 10_000;
@@ -84,6 +88,7 @@ pub struct Gateway {
     pool: Pool,
     engine: Engine,
     cache: TableCache,
+    plans: Plans,
     config: GatewayConfig,
 }
 
@@ -117,6 +122,7 @@ impl Gateway {
             pool: Pool::new(config.threads.max(1), config.queries_per_tenant_max.max(1))?,
             engine: Engine::new(config.threads.max(1))?,
             cache: TableCache::new(config.table_cache_bytes),
+            plans: Plans::new(),
             config,
         })
     }

@@ -19,6 +19,7 @@ mod plan;
 mod portion;
 mod precise;
 mod pushdown;
+mod queue;
 mod record;
 mod resolve;
 mod run;
@@ -34,5 +35,5 @@ pub use answer::{
     AnswerColumn, AnswerHead, AnswerMetadata, ArrowAnswer, Explanation, PolicyApplied, Provenance, ProvenanceTable,
     QueryAnswer,
 };
-pub use gateway::{Gateway, GatewayConfig, QueryRequest, ROWS_MAX};
+pub use gateway::{Gateway, GatewayConfig, QueryRequest, ROWS_MAX, ScanTasks};
 pub use ipc::HEAD_KEY;

@@ -73,6 +73,11 @@ impl Pool {
         Ok(Self { runtime: Some(runtime), handle, slots: Mutex::new(HashMap::new()), slots_per_tenant })
     }
 
+    /// The runtime that the work on its threads waits with.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Waits for a slot of the tenant.
     ///
     /// # Errors
@@ -105,10 +110,22 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce() -> Result<T, Error> + Send + 'static,
     {
-        let slot = slot.clone();
+        self.apart(slot.clone(), until, work).await
+    }
+
+    /// As [`Pool::think`], for whatever gives the right to it.
+    ///
+    /// # Errors
+    /// As [`Pool::think`].
+    pub(crate) async fn apart<H, T, F>(&self, held: H, until: Instant, work: F) -> Result<T, Error>
+    where
+        H: Send + 'static,
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
         let task = self.handle.spawn_blocking(move || {
             let result = work();
-            drop(slot);
+            drop(held);
             result
         });
         match tokio::time::timeout_at(until, task).await {

@@ -200,6 +200,8 @@ fn iceberg_type(kind: ErrorKind, subject: Subject) -> &'static str {
             Subject::Namespace => "NoSuchNamespaceException",
             Subject::Table => "NoSuchTableException",
             Subject::View => "NoSuchViewException",
+            Subject::Plan => "NoSuchPlanIdException",
+            Subject::PlanTask => "NoSuchPlanTaskException",
             _ => "NotFoundException",
         },
         ErrorKind::AlreadyExists => "AlreadyExistsException",

@@ -11,7 +11,7 @@ use crate::{
     routes::{
         admin::{self, audit, grants, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
-        iceberg::{config, namespaces, tables, transactions},
+        iceberg::{config, namespaces, plans, tables, transactions},
         metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
@@ -73,6 +73,25 @@ fn iceberg_clients(routes: Protected) -> Protected {
         .in_warehouse(DELETE, "/namespaces/{namespace}/tables/{table}", &op::DROP_TABLE, tables::drop_table)
         .in_warehouse(POST, "/transactions/commit", &op::COMMIT_TRANSACTION, transactions::commit_transaction)
         .in_warehouse(POST, "/tables/rename", &op::RENAME_TABLE, tables::rename_table)
+        .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}/plan", &op::PLAN_TABLE_SCAN, plans::plan_table_scan)
+        .in_warehouse(
+            GET,
+            "/namespaces/{namespace}/tables/{table}/plan/{plan-id}",
+            &op::FETCH_PLANNING_RESULT,
+            plans::fetch_planning_result,
+        )
+        .in_warehouse(
+            DELETE,
+            "/namespaces/{namespace}/tables/{table}/plan/{plan-id}",
+            &op::CANCEL_PLANNING,
+            plans::cancel_planning,
+        )
+        .in_warehouse(
+            POST,
+            "/namespaces/{namespace}/tables/{table}/tasks",
+            &op::FETCH_SCAN_TASKS,
+            plans::fetch_scan_tasks,
+        )
 }
 
 /// Analysts and agents.

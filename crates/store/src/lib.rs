@@ -27,6 +27,7 @@ mod locations;
 mod namespaces;
 mod open;
 mod pages;
+mod plans;
 mod policies;
 mod principals;
 mod redact;
@@ -50,6 +51,7 @@ pub use idempotency::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered
 pub use keys::{IssuedKey, KeyRow, NewKey};
 pub use namespaces::NamespaceRow;
 pub use pages::{PAGE_ROWS_MAX, Page, PageRequest};
+pub use plans::PlanToken;
 pub use policies::{NewPolicy, PolicyRow, PolicyTarget};
 pub use principals::{NewPrincipal, PrincipalRow};
 pub use roles::RoleRow;

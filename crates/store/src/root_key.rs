@@ -103,6 +103,8 @@ pub(crate) struct Keys {
     pub(crate) pepper: Zeroizing<[u8; 32]>,
     /// Seals page tokens.
     pub(crate) pages: Seal,
+    /// Seals plans of scans.
+    pub(crate) plans: Seal,
     /// Seals secrets in the database.
     pub(crate) stored: Seal,
 }
@@ -112,6 +114,7 @@ impl Keys {
         Ok(Self {
             pepper: root.derive("api key pepper")?,
             pages: root.derive_seal("page tokens")?,
+            plans: root.derive_seal("scan plans")?,
             stored: root.derive_seal("stored secrets")?,
         })
     }

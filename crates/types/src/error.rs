@@ -74,6 +74,10 @@ pub enum Subject {
     Policy,
     /// A SQL query.
     Query,
+    /// A plan of a scan.
+    Plan,
+    /// A part of a plan.
+    PlanTask,
 }
 
 impl Subject {
@@ -93,6 +97,8 @@ impl Subject {
             Self::Grant => "grant",
             Self::Policy => "policy",
             Self::Query => "query",
+            Self::Plan => "plan",
+            Self::PlanTask => "plan task",
         }
     }
 }

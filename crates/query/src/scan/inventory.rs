@@ -20,6 +20,7 @@ use super::{
     files::{TableFiles, spelling},
 };
 use found::Found;
+pub(super) use found::{Partition, is_unpartitioned, partition, sequence};
 
 /// Most bytes of a manifest or a list of manifests.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -145,7 +146,7 @@ fn add(found: &mut Found<'_>, manifest: &ManifestFile, bytes: &[u8]) -> Result<(
 }
 
 /// A table that was upgraded keeps the lists of its first format version.
-fn parse_list(bytes: &[u8], version: FormatVersion) -> Result<ManifestList, Error> {
+pub(super) fn parse_list(bytes: &[u8], version: FormatVersion) -> Result<ManifestList, Error> {
     let older = match version {
         FormatVersion::V1 => None,
         FormatVersion::V2 => Some(FormatVersion::V1),

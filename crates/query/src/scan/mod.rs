@@ -19,6 +19,7 @@ mod files;
 mod filter;
 mod inventory;
 mod mask;
+pub(crate) mod planning;
 mod prune;
 mod read;
 mod source;

@@ -39,6 +39,10 @@ ops! {
     DROP_TABLE = Op::iceberg::<DropTable>("drop_table");
     COMMIT_TRANSACTION = Op::iceberg::<CommitTable>("commit_transaction").body(METADATA_BYTES_MAX).seconds(60);
     RENAME_TABLE = Op::iceberg::<RenameTable>("rename_table");
+    PLAN_TABLE_SCAN = Op::iceberg::<PlanTable>("plan_table_scan");
+    FETCH_PLANNING_RESULT = Op::iceberg::<PlanTable>("fetch_planning_result");
+    CANCEL_PLANNING = Op::iceberg::<PlanTable>("cancel_planning");
+    FETCH_SCAN_TASKS = Op::iceberg::<PlanTable>("fetch_scan_tasks");
 
     QUERY = Op::gateway::<Query>("query").body(QUERY_BYTES_MAX).seconds(60);
     EXPLAIN = Op::gateway::<Query>("explain").body(QUERY_BYTES_MAX).seconds(60);

@@ -4,6 +4,7 @@ pub(crate) mod again;
 pub(crate) mod config;
 pub(crate) mod namespaces;
 mod paging;
+pub(crate) mod plans;
 pub(crate) mod tables;
 pub(crate) mod transactions;
 

@@ -40,6 +40,8 @@ mod nodes;
 mod outcome;
 #[path = "pages.rs"]
 mod pages;
+#[path = "plans.rs"]
+mod plans;
 #[path = "proxy.rs"]
 mod proxy;
 #[path = "restrictions.rs"]

@@ -33,6 +33,8 @@ mod isolation;
 mod locations;
 #[path = "pages.rs"]
 mod pages;
+#[path = "plans.rs"]
+mod plans;
 #[path = "restrictions.rs"]
 mod restrictions;
 #[path = "schema.rs"]

@@ -31,7 +31,7 @@ const INVENTORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 const PAIRS_MAX: usize = 50_000_000;
 
 /// The partition that a file belongs to.
-type Partition = (i32, Vec<Option<Literal>>);
+pub(in crate::scan) type Partition = (i32, Vec<Option<Literal>>);
 
 pub(super) struct Found<'a> {
     files: &'a TableFiles,
@@ -248,7 +248,7 @@ impl Compared {
 /// The partition as it compares. A field's type may have been widened since a manifest was written, and each is read in
 /// the types of its own time: an `int` 1 and a `long` 1 are one partition. (A `date` may become a `timestamp` only where
 /// no partition is made of it as it is: Iceberg specification, "Schema Evolution".)
-fn partition(spec_id: i32, values: &Struct) -> Partition {
+pub(in crate::scan) fn partition(spec_id: i32, values: &Struct) -> Partition {
     let widened = |value: &Literal| match value {
         Literal::Primitive(PrimitiveLiteral::Int(value)) => {
             Literal::Primitive(PrimitiveLiteral::Long(i64::from(*value)))
@@ -261,12 +261,12 @@ fn partition(spec_id: i32, values: &Struct) -> Partition {
     (spec_id, values.fields().iter().map(|value| value.as_ref().map(widened)).collect())
 }
 
-fn is_unpartitioned(spec: &PartitionSpec) -> bool {
+pub(in crate::scan) fn is_unpartitioned(spec: &PartitionSpec) -> bool {
     spec.fields().iter().all(|field| field.transform == Transform::Void)
 }
 
 /// The entry's data sequence number, inherited from its manifest where it has none.
-fn sequence(manifest: &ManifestFile, entry: &ManifestEntry) -> Result<i64, Error> {
+pub(in crate::scan) fn sequence(manifest: &ManifestFile, entry: &ManifestEntry) -> Result<i64, Error> {
     let inherits = entry.status() == ManifestStatus::Added || manifest.sequence_number == 0;
     let inherited = inherits.then_some(manifest.sequence_number);
     entry.sequence_number().or(inherited).ok_or_else(|| unreadable("a file has no sequence number"))
