@@ -53,8 +53,6 @@ struct Binder<'a> {
 /// What a predicate tests.
 enum Operand {
     Column(Column),
-    /// Something whose values are of a type, of which nothing is known.
-    Derived(PrimitiveType),
     /// A struct, list or map.
     Nested,
 }
@@ -110,10 +108,8 @@ impl Binder<'_> {
                 Err(invalid(format!("`{ty}` is for floating-point columns")))
             }
             Operand::Column(column) => Ok(self.test(column, test)),
-            Operand::Derived(_) | Operand::Nested if of_real => {
-                Err(invalid(format!("`{ty}` is for floating-point columns")))
-            }
-            Operand::Derived(_) | Operand::Nested => Ok(Node::Opaque),
+            Operand::Nested if of_real => Err(invalid(format!("`{ty}` is for floating-point columns"))),
+            Operand::Nested => Ok(Node::Opaque),
         }
     }
 
@@ -172,12 +168,12 @@ impl Binder<'_> {
     fn tested(&mut self, operand: Operand, test: Test) -> Node {
         match operand {
             Operand::Column(column) => self.test(column, test),
-            Operand::Derived(_) | Operand::Nested => Node::Opaque,
+            Operand::Nested => Node::Opaque,
         }
     }
 
     fn test(&mut self, column: Column, test: Test) -> Node {
-        let place = self.columns.iter().position(|known| known.id == column.id).unwrap_or_else(|| {
+        let place = self.columns.iter().position(|known| *known == column).unwrap_or_else(|| {
             self.columns.push(column);
             self.columns.len() - 1
         });
@@ -212,13 +208,17 @@ impl Binder<'_> {
             "transform" => {
                 only(object, &["transform", "term"])?;
                 let transform = text(object, "transform")?.parse::<Transform>().unwrap_or(Transform::Unknown);
-                let source = self.operand(member(object, "term")?)?;
-                let known = !matches!(transform, Transform::Unknown | Transform::Void);
-                let result = source.ty().filter(|_| known && matches!(source, Operand::Column(_)));
-                let result = result.and_then(|ty| transform.result_type(&Type::Primitive(ty.clone())).ok());
+                let unknown = || invalid("a transform is not known, or not for its column");
+                let Operand::Column(source) = self.operand(member(object, "term")?)? else { return Err(unknown()) };
+                let fine = source.transform == Transform::Identity
+                    && !matches!(
+                        transform,
+                        Transform::Unknown | Transform::Void | Transform::Bucket(0) | Transform::Truncate(0)
+                    );
+                let result = transform.result_type(&Type::Primitive(source.ty.clone()));
                 match result {
-                    Some(Type::Primitive(ty)) => Ok(Operand::Derived(ty)),
-                    _ => Err(invalid("a transform is not known, or not for its column")),
+                    Ok(Type::Primitive(ty)) if fine => Ok(Operand::Column(Column { transform, ty, ..source })),
+                    _ => Err(unknown()),
                 }
             }
             "apply" => Err(invalid("function applications are not supported")),
@@ -249,7 +249,6 @@ impl Operand {
     fn ty(&self) -> Option<&PrimitiveType> {
         match self {
             Self::Column(column) => Some(&column.ty),
-            Self::Derived(ty) => Some(ty),
             Self::Nested => None,
         }
     }
@@ -260,7 +259,9 @@ fn column(field: Field<'_>) -> Result<Operand> {
         return Err(invalid("columns inside lists and maps cannot be filtered by"));
     }
     Ok(match field.ty {
-        Type::Primitive(ty) => Operand::Column(Column { id: field.id, ty: ty.clone(), top: field.top }),
+        Type::Primitive(ty) => {
+            Operand::Column(Column { id: field.id, transform: Transform::Identity, ty: ty.clone(), top: field.top })
+        }
         _ => Operand::Nested,
     })
 }

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use iceberg::spec::PrimitiveType;
+use iceberg::spec::{PrimitiveType, Transform};
 use polder_policy::Comparison;
 
 use super::{
@@ -17,10 +17,13 @@ use super::{
 /// Most values of a set that are hashed for a bucket.
 const HASHED_MAX: usize = 200;
 
-/// A column that a filter reads.
+/// A column that a filter reads, or what a transform makes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Column {
     pub(super) id: i32,
+    /// [`Transform::Identity`] for the column itself.
+    pub(super) transform: Transform,
+    /// The type of the values that are tested.
     pub(super) ty: PrimitiveType,
     /// True if it lies in no struct.
     pub(super) top: bool,
@@ -43,7 +46,7 @@ pub(super) enum Node {
     Not(Box<Node>),
     /// A test of a column, by its place in the list of columns.
     Test(usize, Test),
-    /// A test that nothing is known about: of a function, of two columns, of a struct.
+    /// A test that nothing is known about: of two columns, of a struct.
     Opaque,
 }
 

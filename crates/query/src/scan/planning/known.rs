@@ -56,6 +56,9 @@ impl Known {
     /// By a file's metrics.
     pub(super) fn of_metrics(file: &DataFile, column: &Column) -> Self {
         let mut known = Self::nothing(column);
+        if column.transform != Transform::Identity {
+            return known;
+        }
         let bound = |bound: Option<&Datum>| Value::of_bound(bound?, &column.ty);
         let (lower, upper) = (bound(file.lower_bounds().get(&column.id)), bound(file.upper_bounds().get(&column.id)));
         // Writers have ordered UUIDs in two ways.
@@ -80,7 +83,7 @@ impl Known {
     pub(super) fn of_partition(transform: Transform, value: Option<&Literal>, column: &Column) -> Self {
         let mut known = Self::nothing(column);
         let value = match value {
-            _ if matches!(transform, Transform::Void | Transform::Unknown) => return known,
+            _ if !tells(transform, column) => return known,
             None => {
                 known.nulls = Presence::Always;
                 return known;
@@ -89,7 +92,7 @@ impl Known {
             Some(_) => return known,
         };
         known.nulls = Presence::Never;
-        if let Some((lower, upper)) = sources(transform, value, &column.ty) {
+        if let Some((lower, upper)) = sources(transform, value, column) {
             match &lower {
                 Value::Real(real) if real.is_nan() => known.nans = Presence::Always,
                 _ => {
@@ -98,14 +101,14 @@ impl Known {
                 }
             }
         }
-        known.buckets = bucket(transform, value).map(|(count, bucket)| (count, bucket..=bucket));
+        known.buckets = bucket(transform, value, column).map(|(count, bucket)| (count, bucket..=bucket));
         known
     }
 
     /// By what a list of manifests says of a partition field in one of them.
     pub(super) fn of_summary(transform: Transform, summary: &FieldSummary, column: &Column) -> Self {
         let mut known = Self::nothing(column);
-        if matches!(transform, Transform::Void | Transform::Unknown) {
+        if !tells(transform, column) {
             return known;
         }
         if !summary.contains_null {
@@ -114,26 +117,40 @@ impl Known {
         if summary.contains_nan == Some(false) {
             known.nans = Presence::Never;
         }
-        let Ok(Type::Primitive(ty)) = transform.result_type(&Type::Primitive(column.ty.clone())) else { return known };
+        // What is derived has the partition's own type.
+        let result = match column.transform {
+            Transform::Identity => transform.result_type(&Type::Primitive(column.ty.clone())).ok(),
+            _ => Some(Type::Primitive(column.ty.clone())),
+        };
+        let Some(Type::Primitive(ty)) = result else { return known };
         let decode = |bytes: Option<&[u8]>| Datum::try_from_bytes(bytes?, ty.clone()).ok();
         let lower = decode(summary.lower_bound.as_ref().map(|bytes| bytes.as_slice()));
         let upper = decode(summary.upper_bound.as_ref().map(|bytes| bytes.as_slice()));
         if let (Some(lower), Some(upper)) = (&lower, &upper)
             && let (Some((count, low)), Some((_, high))) =
-                (bucket(transform, lower.literal()), bucket(transform, upper.literal()))
+                (bucket(transform, lower.literal(), column), bucket(transform, upper.literal(), column))
         {
             known.buckets = Some((count, low..=high));
         }
-        let ends = |datum: Option<&Datum>| sources(transform, datum?.literal(), &column.ty);
+        let ends = |datum: Option<&Datum>| sources(transform, datum?.literal(), column);
         known.lower = ends(lower.as_ref()).map(|(lower, _)| lower);
         known.upper = ends(upper.as_ref()).map(|(_, upper)| upper);
         known
     }
 }
 
-fn bucket(transform: Transform, value: &PrimitiveLiteral) -> Option<(u32, i32)> {
+/// True if a partition field, of which the column is the source, tells anything of it.
+fn tells(transform: Transform, column: &Column) -> bool {
+    let plain = column.transform == Transform::Identity;
+    !matches!(transform, Transform::Void | Transform::Unknown) && (plain || column.transform == transform)
+}
+
+/// The bucket that a column's values lie in. (Of a derived column the bucket is the value.)
+fn bucket(transform: Transform, value: &PrimitiveLiteral, column: &Column) -> Option<(u32, i32)> {
     match (transform, value) {
-        (Transform::Bucket(count), PrimitiveLiteral::Int(bucket)) if i32::try_from(count).is_ok_and(|n| n > 0) => {
+        (Transform::Bucket(count), PrimitiveLiteral::Int(bucket))
+            if column.transform == Transform::Identity && i32::try_from(count).is_ok_and(|n| n > 0) =>
+        {
             Some((count, *bucket))
         }
         _ => None,
@@ -141,7 +158,17 @@ fn bucket(transform: Transform, value: &PrimitiveLiteral) -> Option<(u32, i32)> 
 }
 
 /// The smallest and the largest value that a partition's value may stand for.
-fn sources(transform: Transform, value: &PrimitiveLiteral, ty: &PrimitiveType) -> Option<(Value, Upper)> {
+fn sources(transform: Transform, value: &PrimitiveLiteral, column: &Column) -> Option<(Value, Upper)> {
+    let ty = &column.ty;
+    if column.transform != Transform::Identity {
+        let value = Value::of(value, ty)?;
+        let lower = match &value {
+            // As in `instants`: the value as it is made today may be one less.
+            Value::Number(number) if is_temporal(transform) && *number <= 0 => Value::Number(number - 1),
+            other => other.clone(),
+        };
+        return Some((lower, Upper::At(value)));
+    }
     match transform {
         Transform::Identity => {
             let value = Value::of(value, ty)?;
@@ -166,6 +193,10 @@ fn sources(transform: Transform, value: &PrimitiveLiteral, ty: &PrimitiveType) -
         }
         Transform::Bucket(_) | Transform::Void | Transform::Unknown => None,
     }
+}
+
+fn is_temporal(transform: Transform) -> bool {
+    matches!(transform, Transform::Year | Transform::Month | Transform::Day | Transform::Hour)
 }
 
 /// The first and the last instant of a year, month, day or hour, counted from 1970, in the unit of the type.

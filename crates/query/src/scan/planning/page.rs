@@ -94,8 +94,8 @@ impl<'a> Pages<'a> {
         let columns = filter.as_ref().map(|filter| filter.columns.as_slice()).unwrap_or_default();
         let fields = metadata.partition_specs_iter().map(|spec| {
             let told = spec.fields().iter().enumerate().flat_map(|(field, partition)| {
-                let column = columns.iter().position(|column| column.id == partition.source_id);
-                column.map(|column| (field, column, partition.transform))
+                let told = columns.iter().enumerate().filter(|(_, column)| column.id == partition.source_id);
+                told.map(move |(column, _)| (field, column, partition.transform))
             });
             (spec.spec_id(), told.collect())
         });

@@ -36,7 +36,21 @@ fn columns() -> Vec<Column> {
         T::Fixed(2),
         T::Binary,
     ];
-    (1..).zip(types).map(|(id, ty)| Column { id, ty, top: id != 3 }).collect()
+    let identity = Transform::Identity;
+    let plain = (1..).zip(types).map(|(id, ty)| Column { id, transform: identity, ty, top: id != 3 });
+    let derived = [
+        (2, Transform::Bucket(3), T::Int),
+        (9, Transform::Year, T::Int),
+        (9, Transform::Day, T::Date),
+        (12, Transform::Truncate(2), T::String),
+    ];
+    let derived = derived.map(|(id, transform, ty)| Column { id, transform, ty, top: true });
+    plain.chain(derived).collect()
+}
+
+/// The columns that rows have.
+fn stored() -> Vec<Column> {
+    columns().into_iter().filter(|column| column.transform == Transform::Identity).collect()
 }
 
 /// A value of a type: mostly small ones, so that they meet; instants around 1970, and at the edges of units.
@@ -76,7 +90,7 @@ fn datum(ty: &PrimitiveType) -> BoxedStrategy<Datum> {
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
-    let cells: Vec<_> = columns()
+    let cells: Vec<_> = stored()
         .iter()
         .map(|column| {
             let id = column.id;
@@ -133,7 +147,7 @@ fn spec() -> impl Strategy<Value = Vec<(usize, Transform)>> {
     use Transform as X;
     let all =
         vec![X::Identity, X::Bucket(3), X::Truncate(2), X::Truncate(10), X::Year, X::Month, X::Day, X::Hour, X::Void];
-    let columns = columns();
+    let columns = stored();
     let field = (0..columns.len(), select(all)).prop_filter("applicable", move |(place, transform)| {
         transform.result_type(&Type::Primitive(columns[*place].ty.clone())).is_ok()
     });
@@ -177,7 +191,11 @@ impl Client {
                 _ => None,
             },
             Node::Not(inner) => self.eval(inner, row, columns).map(|value| !value),
-            Node::Test(place, test) => self.test(test, row[&columns[*place].id].as_ref(), &columns[*place]),
+            Node::Test(place, test) => {
+                let column = &columns[*place];
+                let cell = transformed(column.transform, row[&column.id].as_ref(), false);
+                self.test(test, cell.as_ref(), column)
+            }
         }
     }
 
@@ -248,6 +266,9 @@ impl Client {
 /// A partition value as a writer makes it; `old` ones rounded instants before 1970 towards it.
 fn transformed(transform: Transform, cell: Option<&Datum>, old: bool) -> Option<Datum> {
     let cell = cell?;
+    if transform == Transform::Identity {
+        return Some(cell.clone());
+    }
     if let (Transform::Truncate(width), PrimitiveLiteral::Binary(bytes)) = (transform, cell.literal()) {
         return Some(Datum::binary(bytes.iter().copied().take(width as usize)));
     }
@@ -295,7 +316,7 @@ fn ends<'a>(values: impl Iterator<Item = &'a Datum>) -> Option<(Datum, Datum)> {
 fn file(rows: &[&Row], partition: &[Option<Datum>], unknown: u64) -> DataFile {
     let (mut lower, mut upper) = (HashMap::new(), HashMap::new());
     let (mut nulls, mut values, mut nans) = (HashMap::new(), HashMap::new(), HashMap::new());
-    for column in columns() {
+    for column in stored() {
         let cells = || rows.iter().map(|row| row[&column.id].as_ref());
         let skip = unknown.rotate_right(column.id as u32 * 4) % 8;
         if let Some((low, high)) = ends(cells().flatten()).filter(|_| skip > 1) {
@@ -339,8 +360,10 @@ fn file(rows: &[&Row], partition: &[Option<Datum>], unknown: u64) -> DataFile {
 /// All that is known of a file.
 fn known_of(file: &DataFile, spec: &[(usize, Transform)], columns: &[Column]) -> Vec<Vec<Known>> {
     let mut known: Vec<Vec<Known>> = columns.iter().map(|column| vec![Known::of_metrics(file, column)]).collect();
-    for ((place, transform), value) in spec.iter().zip(file.partition().fields()) {
-        known[*place].push(Known::of_partition(*transform, value.as_ref(), &columns[*place]));
+    for ((source, transform), value) in spec.iter().zip(file.partition().fields()) {
+        for (known, column) in known.iter_mut().zip(columns).filter(|(_, column)| column.id == columns[*source].id) {
+            known.push(Known::of_partition(*transform, value.as_ref(), column));
+        }
     }
     known
 }
@@ -388,7 +411,9 @@ proptest! {
         let mut known: Vec<Vec<Known>> = vec![Vec::new(); columns.len()];
         for (field, (place, transform)) in spec.iter().enumerate() {
             let values: Vec<Option<Datum>> = files.iter().map(|(partition, _)| partition[field].clone()).collect();
-            known[*place].push(Known::of_summary(*transform, &summary(&values), &columns[*place]));
+            for (known, column) in known.iter_mut().zip(&columns).filter(|(_, column)| column.id == columns[*place].id) {
+                known.push(Known::of_summary(*transform, &summary(&values), column));
+            }
         }
         let kept = filter.possible(&known).yes;
         prop_assert!(kept || !rows.iter().any(matches), "{:?} pruned a manifest of {:?}", filter.root, rows);
@@ -397,7 +422,7 @@ proptest! {
 
 /// One column that is told about by a partition field.
 fn by_partition(ty: PrimitiveType, transform: Transform, value: Datum, test: Test) -> Possible {
-    let column = Column { id: 1, ty, top: true };
+    let column = Column { id: 1, transform: Transform::Identity, ty, top: true };
     let value = Literal::Primitive(value.literal().clone());
     let known = vec![vec![Known::of_partition(transform, Some(&value), &column)]];
     Filter { columns: vec![column], root: Node::Test(0, test) }.possible(&known)
