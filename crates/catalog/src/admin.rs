@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 pub mod grants;
+pub mod jobs;
 pub mod policies;
 pub mod tenants;
 pub mod warehouses;

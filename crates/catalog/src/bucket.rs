@@ -224,6 +224,41 @@ impl TableObjects {
         Ok(OpenObject { bucket: self.bucket.clone(), key, len, tail_start: range.start, tail })
     }
 
+    /// Reads a whole object of at most `bytes_max`, if it is there.
+    ///
+    /// # Errors
+    /// As [`TableObjects::read_all`].
+    pub(crate) async fn read_if_any(&self, below: &[String], bytes_max: u64) -> Result<Option<Bytes>> {
+        let key = self.key(below)?;
+        match self.bucket.0.store.head(&key).await {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unreadable(error)),
+            Ok(_) => self.bucket.read(&key, bytes_max).await.map(Some),
+        }
+    }
+
+    /// Removes an object; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// `Unavailable` if it stays.
+    pub(crate) async fn delete(&self, below: &[String]) -> Result<()> {
+        match self.bucket.0.store.delete(&self.key(below)?).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(unwritable(error)),
+        }
+    }
+
+    /// True if no object lies below the location; the listing ends at the first one.
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot be known.
+    pub(crate) async fn is_empty(&self) -> Result<bool> {
+        let prefix = parse(&self.root.segments().join("/"))?;
+        let mut listed = self.bucket.0.store.list(Some(&prefix));
+        // The client lists by whole segments: a sibling whose name begins alike is not below (R7).
+        Ok(listed.try_next().await.map_err(unreadable)?.is_none())
+    }
+
     // SECURITY: made of the table's own location and plain names, so no key leads out of it (A-004, R10).
     fn key(&self, below: &[String]) -> Result<Path> {
         let plain = |name: &String| !name.is_empty() && !name.contains('/');

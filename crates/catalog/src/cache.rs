@@ -1,13 +1,17 @@
 //! Parsed metadata documents, immutable once written: keyed by warehouse and location, weighed in bytes, bounded,
-//! read once for all who wait. Refuses files outside the table's registered location and compressed ones.
+//! read once for all who wait. Refuses files outside the table's registered location, and such as inflate to more than a
+//! document may be (R32).
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    io::Read,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use moka::future::Cache;
 use polder_policy::{Action, Permit};
 use polder_store::TableRow;
-use polder_types::{Error, Location, Result, WarehouseId};
+use polder_types::{Error, ErrorKind, Location, Result, Subject, WarehouseId};
 
 use crate::{
     heavy::Heavy,
@@ -111,16 +115,64 @@ impl MetadataCache {
         if !file.is_within(&table.location) {
             return Err(Error::internal("a metadata file lies outside its table's location"));
         }
-        if !table.metadata_location.ends_with(".json") || table.metadata_location.ends_with(".gz.metadata.json") {
-            return Err(Error::unsupported("unsupported_metadata_file", "compressed metadata files are not supported"));
-        }
         let bytes = self.files.read(root, &file, DOCUMENT_BYTES_MAX as u64).await?;
-        let text = bytes.clone();
-        let doc = self.heavy.run(bytes.len(), move || TableDoc::parse(&text)).await.map_err(|error| {
+        self.parsed(bytes).await.map_err(|error| {
             Error::internal(format!("the metadata of relation {} is damaged: {error:?}", table.table.id))
-        })?;
-        Ok(StoredDoc::new(bytes, doc))
+        })
     }
+
+    /// Reads a document that no table's pointer names (yet, or any more), and keeps nothing of it.
+    ///
+    /// # Errors
+    /// `Invalid` if there is none at the place, whatever else is there; `Unavailable` if it cannot be read now.
+    // SECURITY: one text for whatever is wrong: the file may hold anything, and the caller has named it (R10, R32).
+    pub(crate) async fn named<A: Action>(
+        &self,
+        _permit: &Permit<A>,
+        root: &Location,
+        file: &Location,
+    ) -> Result<Arc<StoredDoc>> {
+        self.found(root, file).await
+    }
+
+    /// As [`MetadataCache::named`], for a job, which a permitted change has asked for.
+    pub(crate) async fn found(&self, root: &Location, file: &Location) -> Result<Arc<StoredDoc>> {
+        let read = async { self.parsed(self.files.read(root, file, DOCUMENT_BYTES_MAX as u64).await?).await };
+        read.await.map_err(|error| match error.kind() {
+            ErrorKind::Invalid | ErrorKind::Internal => not_metadata().with_source(error),
+            _ => error,
+        })
+    }
+
+    async fn parsed(&self, bytes: Bytes) -> Result<Arc<StoredDoc>> {
+        let (compressed, length) = (bytes.starts_with(GZIP), bytes.len());
+        let read = move || {
+            let text = if compressed { inflated(&bytes)? } else { bytes };
+            let doc = TableDoc::parse(&text)?;
+            Ok(StoredDoc::new(text, doc))
+        };
+        // What it inflates to is not known before.
+        self.heavy.run(if compressed { DOCUMENT_BYTES_MAX } else { length }, read).await
+    }
+}
+
+/// What a compressed file begins with, whatever it is called (RFC 1952 §2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// A compressed document as it is meant, of at most [`DOCUMENT_BYTES_MAX`] bytes.
+fn inflated(bytes: &[u8]) -> Result<Bytes> {
+    let mut text = Vec::new();
+    let read = flate2::read::MultiGzDecoder::new(bytes).take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut text);
+    match read {
+        Ok(length) if length <= DOCUMENT_BYTES_MAX => Ok(text.into()),
+        Ok(_) => Err(not_metadata()),
+        Err(error) => Err(not_metadata().with_source(error)),
+    }
+}
+
+fn not_metadata() -> Error {
+    Error::invalid("unreadable_metadata_file", "there is no table metadata of at most 64 MiB at the metadata location")
+        .about(Subject::Table)
 }
 
 fn key(warehouse: WarehouseId, metadata_location: &str) -> Key {

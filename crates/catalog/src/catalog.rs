@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use polder_store::Store;
 use polder_types::{Error, Location, Result};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{cache::MetadataCache, faults::Faults, heavy::Heavy, io::FileIo, locks::CommitLocks, storage::Storage};
@@ -49,6 +50,7 @@ struct Inner {
     locks: CommitLocks,
     tasks: TaskTracker,
     faults: Faults,
+    jobs: Notify,
 }
 
 impl Catalog {
@@ -68,6 +70,7 @@ impl Catalog {
             locks: CommitLocks::new(),
             tasks,
             faults,
+            jobs: Notify::new(),
         }))
     }
 
@@ -81,6 +84,16 @@ impl Catalog {
     pub async fn close(&self, within: Duration) -> bool {
         self.0.tasks.close();
         tokio::time::timeout(within, self.0.tasks.wait()).await.is_ok()
+    }
+
+    /// Says that a job was made.
+    pub(crate) fn wake_workers(&self) {
+        self.0.jobs.notify_one();
+    }
+
+    /// Returns when a job was made by this process.
+    pub async fn job_made(&self) {
+        self.0.jobs.notified().await;
     }
 
     /// Where managed warehouses live.

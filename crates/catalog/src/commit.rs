@@ -16,6 +16,8 @@ use polder_types::{
 };
 
 pub use create::create;
+pub(crate) use create::policy_editor;
+pub(crate) use prepare::edits_policies;
 
 use crate::{
     OpCtx,
@@ -32,7 +34,7 @@ pub const TABLES_PER_COMMIT_MAX: usize = 100;
 /// Most bytes of metadata of all tables of one commit: it holds every document until its transaction is over.
 const BASE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How often a commit starts again after losing its compare-and-swap, or after the policy changed.
-const RETRIES_MAX: u32 = 4;
+pub(crate) const RETRIES_MAX: u32 = 4;
 /// The longest pause before the first retry; doubled for each further one.
 const RETRY_PAUSE_MS: u64 = 10;
 
@@ -193,7 +195,7 @@ impl Work {
 }
 
 /// Sleeps a random part of a bound that doubles with each attempt.
-async fn pause(attempt: u32) {
+pub(crate) async fn pause(attempt: u32) {
     let bound = RETRY_PAUSE_MS << attempt.min(RETRIES_MAX);
     let jitter = u64::try_from(fresh_uuid().as_u128() & u128::from(u32::MAX)).unwrap_or_default() % bound;
     tokio::time::sleep(Duration::from_millis(jitter)).await;

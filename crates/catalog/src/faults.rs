@@ -17,6 +17,8 @@ pub(crate) enum Step {
     LinkFile,
     /// The directory is flushed to the disk.
     SyncDirectory,
+    /// A file of a dropped table is removed.
+    DeleteFile,
     /// The transaction begins.
     BeforeTransaction,
     /// The transaction's answer arrives.

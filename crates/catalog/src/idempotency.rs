@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use polder_policy::{Action, DenialReason, Permit, actions};
+use polder_policy::{Action, DenialReason, Permit, TableRef, actions};
 pub use polder_store::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
 use polder_store::{TableRow, WarehouseRow};
-use polder_types::{Error, ErrorKind, RelationId, Result, Subject, WarehouseName};
+use polder_types::{Error, ErrorKind, Location, RelationId, Result, Subject, TableIdent, WarehouseName};
 
-use crate::{OpCtx, SnapshotsMode, catalog::state_unknown, resolve, tables::LoadedTable};
+use crate::{OpCtx, SnapshotsMode, catalog::state_unknown, places, resolve, tables::LoadedTable};
 
 /// What became of an earlier request of this caller with this key.
 ///
@@ -93,6 +93,41 @@ pub async fn created_again(
         ctx.authorize(actions::LoadTable, &row.table).map_err(unnamed)?; // refuses, and puts it on record
     }
     document(ctx, &permit, &row, metadata_location).await
+}
+
+/// The answer of an `unregisterTable` that was done: the document that the table had then.
+///
+/// # Errors
+/// `NotFound` if its file is gone, or the caller may not load what has the name any more.
+pub async fn unregistered_again(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    ident: &TableIdent,
+    relation: RelationId,
+    metadata_location: String,
+) -> Result<LoadedTable> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let parent = resolve::namespace(ctx, &warehouse, &ident.namespace).await?;
+    let ctx = &ctx.newest().await?;
+    let absent = |_| gone(ctx, &warehouse, relation);
+    // SECURITY: the table is no more; decided as for one that would carry the name now and was not released (R29).
+    let table = TableRef {
+        namespace: parent.namespace.clone(),
+        id: relation,
+        name: ident.name.as_str().into(),
+        quarantined: true,
+    };
+    let permit = ctx.authorize(actions::LoadTable, &table).map_err(absent)?;
+    let file = Location::parse(&metadata_location)?;
+    let root = places::root_of(&warehouse, &file).ok_or_else(|| gone(ctx, &warehouse, relation))?;
+    let stored = ctx.catalog().metadata().named(&permit, root, &file).await.map_err(absent)?;
+    Ok(LoadedTable {
+        metadata_location: Some(metadata_location),
+        metadata: stored.body(SnapshotsMode::All)?,
+        etag: None,
+        config: Arc::default(),
+        table_uuid: stored.doc().table_uuid().ok_or_else(|| gone(ctx, &warehouse, relation))?,
+    })
 }
 
 /// Finds a table wherever it stands now.

@@ -10,7 +10,7 @@ use crate::{
     faults::Faults,
     ids::fresh_uuid,
     storage::Storage,
-    writer::LocalWriter,
+    writer::{Below, LocalWriter},
 };
 
 /// Asynchronous access to the files of warehouses.
@@ -118,6 +118,42 @@ impl FileIo {
         }
         let (root, place) = (root.clone(), place.clone());
         self.run(move |writer| writer.delete(&root, &place)).await
+    }
+
+    /// Reads a file below a table's location, if it is there; see [`LocalWriter::read_below`].
+    pub(crate) async fn read_below(&self, place: Below, bytes_max: u64) -> Result<Option<Bytes>> {
+        match self.objects_below(&place)? {
+            Some(objects) => objects.read_if_any(&place.names, bytes_max).await,
+            None => Ok(self.run(move |writer| writer.read_below(&place, bytes_max)).await?.map(Bytes::from)),
+        }
+    }
+
+    /// Removes a file below a table's location; see [`LocalWriter::delete_below`].
+    pub(crate) async fn delete_below(&self, place: Below) -> Result<()> {
+        match self.objects_below(&place)? {
+            Some(objects) => objects.delete(&place.names).await,
+            None => self.run(move |writer| writer.delete_below(&place)).await,
+        }
+    }
+
+    /// True if nothing is left at a table's location; of local directories the empty ones are removed.
+    pub(crate) async fn is_emptied(&self, root: &Location, location: &Location) -> Result<bool> {
+        if !is_local(location) {
+            let bucket = self.bucket(root, location)?.clone();
+            return TableObjects::new(bucket, location.clone()).is_empty().await;
+        }
+        let (root, location) = (root.clone(), location.clone());
+        self.run(move |writer| writer.remove_empty(&root, &location)).await
+    }
+
+    /// The objects of the place's table; `None` in the local file system.
+    // SECURITY: below the root, compared as parsed segments; what is below the location, the two arms see to.
+    fn objects_below(&self, place: &Below) -> Result<Option<TableObjects>> {
+        if is_local(&place.location) {
+            return Ok(None);
+        }
+        let bucket = self.bucket(&place.root, &place.location)?.clone();
+        Ok(Some(TableObjects::new(bucket, place.location.clone())))
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&LocalWriter) -> Result<T> + Send + 'static) -> Result<T> {

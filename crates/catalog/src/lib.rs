@@ -17,6 +17,7 @@ pub mod idempotency;
 mod ids;
 mod information;
 mod io;
+pub mod jobs;
 mod locks;
 pub mod metadata;
 pub mod namespaces;

@@ -66,18 +66,32 @@ pub(crate) fn govern<'a>(
 ) -> Result<()> {
     for (name, text) in properties {
         if is_refused(name) {
-            return Err(Error::invalid(
-                "property_not_allowed",
-                format!(
-                    "the property `{name}` is not allowed: only the catalog says how files are reached and by whom"
-                ),
-            ));
+            return Err(not_allowed(name));
         }
         if name.eq_ignore_ascii_case(OWNER) {
             principal.name.as_ref().clone_into(text);
         }
     }
     Ok(())
+}
+
+/// Checks the properties of a document that somebody else wrote, and that is kept as it is. Its `owner` is what that one
+/// wrote: nothing here or in an engine decides by it.
+///
+/// # Errors
+/// As [`govern`].
+pub(crate) fn check<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    match properties.into_iter().find(|(name, _)| is_refused(name)) {
+        Some((name, _)) => Err(not_allowed(name)),
+        None => Ok(()),
+    }
+}
+
+fn not_allowed(name: &str) -> Error {
+    Error::invalid(
+        "property_not_allowed",
+        format!("the property `{name}` is not allowed: only the catalog says how files are reached and by whom"),
+    )
 }
 
 #[cfg(test)]

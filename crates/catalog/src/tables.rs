@@ -1,5 +1,7 @@
 //! Tables as users know them: resolve, authorize, act. No HTTP, no SQL. Committing is in `commit`.
 
+mod register;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
@@ -9,6 +11,8 @@ use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, Warehou
 use uuid::Uuid;
 
 use crate::{OpCtx, TableObjects, cache::StoredDoc, columns, metadata::TableDoc, places, resolve, view::etag};
+pub use register::{register, unregister};
+
 pub use crate::{
     commit::{commit, create},
     view::{EntityTag, SnapshotsMode},
@@ -103,25 +107,34 @@ pub async fn exists(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent) 
     resolve::permit(ctx, &warehouse, actions::TableExists, &row.table).map(|_| ())
 }
 
-/// Drops a table: its name is free again, its files stay.
+/// Drops a table: its name is free again. Its files stay, or with `purge` are deleted by a job that the same transaction
+/// makes.
 ///
 /// # Errors
-/// `Unsupported` with `purge`, which this build cannot carry out; `NotFound`, `Forbidden`.
+/// `NotFound`, `Forbidden`.
 pub async fn drop(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent, purge: bool) -> Result<()> {
     ctx.retrying(|ctx| async move {
         let warehouse = resolve::warehouse(&ctx, warehouse).await?;
         let row = resolve::table(&ctx, &warehouse, ident).await?;
         let permit = resolve::permit(&ctx, &warehouse, actions::DropTable, &row.table)?;
-        if purge {
-            return Err(Error::unsupported(
-                "unsupported_purge",
-                "purging the files is not supported yet; drop the table with `purgeRequested=false`",
-            )
-            .about(Subject::Table));
-        }
-        ctx.catalog().store().drop_table(&permit, &ctx.stamp()).await
+        ctx.catalog().store().drop_table(&permit, purge, &ctx.stamp()).await
     })
-    .await
+    .await?;
+    if purge {
+        ctx.catalog().wake_workers();
+    }
+    Ok(())
+}
+
+/// Decides on a report about a scan of a table or a commit to it.
+///
+/// # Errors
+/// As [`load`].
+pub async fn may_report(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent) -> Result<()> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::table(ctx, &warehouse, ident).await?;
+    let ctx = &ctx.newest().await?;
+    resolve::permit(ctx, &warehouse, actions::ReportMetrics, &row.table).map(|_| ())
 }
 
 /// Renames a table, within its warehouse. Restrictions of both names hold for it afterwards (R35).

@@ -161,6 +161,109 @@ impl LocalWriter {
             _ => Ok(()),
         }
     }
+
+    /// Reads a file below a table's location, if it is there.
+    ///
+    /// # Errors
+    /// As [`LocalWriter::read`].
+    pub(crate) fn read_below(&self, place: &Below, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+        let Some(path) = path_below(place)? else { return Ok(None) };
+        match read_bounded(&path, bytes_max) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::internal(error)),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Removes a file below a table's location; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// As [`LocalWriter::delete`].
+    pub(crate) fn delete_below(&self, place: &Below) -> Result<()> {
+        let Some(path) = path_below(place)? else { return Ok(()) };
+        match self.faults.check(Step::DeleteFile).and_then(|()| fs::remove_file(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the empty directories at and below a location. True if nothing is left of it.
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot be looked at; `Invalid` if it leads out of the root.
+    pub(crate) fn remove_empty(&self, root: &Location, location: &Location) -> Result<bool> {
+        let path = local_path(location)?;
+        stays_within(root, location, &path)?;
+        let mut room = DIRECTORIES_MAX;
+        remove_empty(&path, DEPTH_MAX, &mut room).map_err(unavailable)
+    }
+}
+
+/// A file below a table's location, by names that may hold what a location cannot: clients put percent-encoded partition
+/// values there.
+#[derive(Clone, Debug)]
+pub(crate) struct Below {
+    /// The root of the warehouse.
+    pub(crate) root: Location,
+    /// The table's location.
+    pub(crate) location: Location,
+    /// The names below it, the file's own last.
+    pub(crate) names: Vec<String>,
+}
+
+/// The path of a file; `None` if a directory on the way is not there.
+// SECURITY: plain names only, and no symbolic link on the way: neither out of the table's directory nor to another one
+// (A-004, F9). The last name is not followed by what is done with it.
+fn path_below(place: &Below) -> Result<Option<PathBuf>> {
+    let directory = local_path(&place.location)?;
+    stays_within(&place.root, &place.location, &directory)?;
+    let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
+    let Some((name, above)) = place.names.split_last().filter(|_| place.names.iter().all(plain)) else {
+        return Err(escape("a file's name is not plain"));
+    };
+    let absent = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    let mut parent = directory.clone();
+    parent.extend(above);
+    let (mut wanted, real) = match (fs::canonicalize(&directory), fs::canonicalize(&parent)) {
+        (Ok(wanted), Ok(real)) => (wanted, real),
+        (Err(error), _) | (_, Err(error)) if absent(&error) => return Ok(None),
+        (Err(error), _) | (_, Err(error)) => return Err(unavailable(error)),
+    };
+    wanted.extend(above);
+    if real == wanted { Ok(Some(real.join(name))) } else { Err(escape("a symbolic link leads out of it")) }
+}
+
+/// Most levels of directories that are looked through, and most directories.
+const DEPTH_MAX: usize = 64;
+const DIRECTORIES_MAX: usize = 100_000;
+
+/// True if the directory is gone now, because nothing was in it but empty directories.
+fn remove_empty(path: &Path, depth: usize, room: &mut usize) -> io::Result<bool> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        entries => entries?,
+    };
+    let mut empty = true;
+    for entry in entries {
+        let entry = entry?;
+        // The type of the entry itself: a link is no directory.
+        if !entry.file_type()?.is_dir() || depth == 0 || *room == 0 {
+            empty = false;
+            continue;
+        }
+        *room -= 1;
+        empty &= remove_empty(&entry.path(), depth - 1, room)?;
+    }
+    if !empty {
+        return Ok(false);
+    }
+    match fs::remove_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn local_path(place: &Location) -> Result<PathBuf> {

@@ -91,6 +91,8 @@ actions! {
     ListTables(NamespaceRef) = "list_tables", List, Catalog, Counted, Indifferent;
     /// `createTable` (staged too).
     CreateTable(NamespaceRef) = "create_table", Create, Catalog, Atomic, Indifferent;
+    /// `registerTable`, by what is told of the namespace; what is told of the table is `LoadTable`'s.
+    RegisterTable(NamespaceRef) = "register_table", Create, Catalog, Atomic, Indifferent;
     /// The destination of `renameTable`.
     RenameInto(NamespaceRef) = "rename_into", Create, Catalog, Atomic, Indifferent;
     /// `loadTable`.
@@ -105,6 +107,8 @@ actions! {
     DropTable(TableRef) = "drop_table", Drop, Catalog, Atomic, Indifferent;
     /// The source of `renameTable`.
     RenameTable(TableRef) = "rename_table", Drop, Catalog, Atomic, Indifferent;
+    /// `reportMetrics`.
+    ReportMetrics(TableRef) = "report_metrics", Read, Catalog, Counted, Refuse;
     /// `query` and `explain` over a table.
     QueryTable(TableRef) = "query_table", Read, Query, Strict, Enforce;
     /// A query as a whole; every principal of the tenant may ask, each table is authorized by itself.
@@ -129,6 +133,8 @@ actions! {
     ManagePolicies(TenantRef) = "manage_policies", ManagePolicies, AdminPolicies, Atomic, Indifferent;
     /// Lists or shows policies.
     ListPolicies(TenantRef) = "list_policies", ManagePolicies, AdminPolicies, Counted, Indifferent;
+    /// Lists jobs.
+    ListJobs(TenantRef) = "list_jobs", ManageWarehouses, AdminWarehouses, Counted, Indifferent;
     /// Reads audit records.
     ReadAudit(TenantRef) = "read_audit", ReadAudit, AdminAudit, Counted, Indifferent;
 }

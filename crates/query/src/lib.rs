@@ -18,6 +18,7 @@ mod meter;
 mod plan;
 mod portion;
 mod precise;
+pub mod purge;
 mod pushdown;
 mod queue;
 mod record;

@@ -1,6 +1,7 @@
 //! What is counted of the running server, for those who run it: closed sets of labels and nothing that a client or a
 //! tenant chose (A-035 … A-037). Handles are resolved at the start; a request costs a few atomic additions.
 
+mod reports;
 mod text;
 
 use std::sync::{
@@ -10,6 +11,7 @@ use std::sync::{
 
 use http::{Method, StatusCode};
 
+use reports::Reports;
 pub(crate) use text::Figures;
 
 use crate::{clock::Arrival, op, op::Op};
@@ -101,6 +103,16 @@ label! {
     }
 }
 
+label! {
+    /// How attempts at durable jobs end.
+    JobOutcome {
+        Done = "done",
+        PutOff = "put_off",
+        GivenUp = "given_up",
+        HandedBack = "handed_back",
+    }
+}
+
 impl MethodLabel {
     fn of(method: &Method) -> Self {
         Self::ALL.iter().copied().find(|label| label.as_str() == method.as_str()).unwrap_or(Self::Other)
@@ -162,6 +174,14 @@ impl<const N: usize> Counters<N> {
         }
     }
 
+    fn increase(&self, index: usize, by: u64) {
+        if let Some(counter) = self.0.get(index) {
+            // Reported figures are anybody's: a sum stays where it cannot grow.
+            let grown = |sum: u64| Some(sum.saturating_add(by));
+            let _ = counter.fetch_update(Relaxed, Relaxed, grown);
+        }
+    }
+
     fn at(&self, index: usize) -> u64 {
         self.0.get(index).map_or(0, |counter| counter.load(Relaxed))
     }
@@ -203,6 +223,9 @@ pub(crate) struct Metrics {
     auth: Counters<6>,
     commits: Counters<5>,
     queries: Counters<5>,
+    jobs: Counters<4>,
+    job_files: AtomicU64,
+    reports: Reports,
 }
 
 impl Default for Metrics {
@@ -216,6 +239,9 @@ impl Default for Metrics {
             auth: Counters::default(),
             commits: Counters::default(),
             queries: Counters::default(),
+            jobs: Counters::default(),
+            job_files: AtomicU64::new(0),
+            reports: Reports::default(),
         }
     }
 }
@@ -237,6 +263,17 @@ impl Metrics {
     /// Counts how an authentication ended.
     pub(crate) fn authenticated(&self, outcome: AuthOutcome) {
         self.auth.add(outcome as usize);
+    }
+
+    /// Counts how an attempt at a job ended, and the files that it deleted.
+    pub(crate) fn job_attempted(&self, outcome: JobOutcome, files: u64) {
+        self.jobs.add(outcome as usize);
+        self.job_files.fetch_add(files, Relaxed);
+    }
+
+    /// What clients report.
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// Begins a request of a route.

@@ -9,9 +9,9 @@ use crate::{
     app::App,
     op,
     routes::{
-        admin::{self, audit, grants, keys, policies, principals, roles, tenants, warehouses},
+        admin::{self, audit, grants, jobs, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
-        iceberg::{config, namespaces, plans, tables, transactions},
+        iceberg::{config, namespaces, plans, reports, tables, transactions},
         metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
@@ -71,6 +71,19 @@ fn iceberg_clients(routes: Protected) -> Protected {
         .in_warehouse(HEAD, "/namespaces/{namespace}/tables/{table}", &op::TABLE_EXISTS, tables::table_exists)
         .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}", &op::UPDATE_TABLE, tables::update_table)
         .in_warehouse(DELETE, "/namespaces/{namespace}/tables/{table}", &op::DROP_TABLE, tables::drop_table)
+        .in_warehouse(POST, "/namespaces/{namespace}/register", &op::REGISTER_TABLE, tables::register_table)
+        .in_warehouse(
+            POST,
+            "/namespaces/{namespace}/tables/{table}/unregister",
+            &op::UNREGISTER_TABLE,
+            tables::unregister_table,
+        )
+        .in_warehouse(
+            POST,
+            "/namespaces/{namespace}/tables/{table}/metrics",
+            &op::REPORT_METRICS,
+            reports::report_metrics,
+        )
         .in_warehouse(POST, "/transactions/commit", &op::COMMIT_TRANSACTION, transactions::commit_transaction)
         .in_warehouse(POST, "/tables/rename", &op::RENAME_TABLE, tables::rename_table)
         .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}/plan", &op::PLAN_TABLE_SCAN, plans::plan_table_scan)
@@ -129,5 +142,6 @@ fn administrators(routes: Protected) -> Protected {
         .on(GET, "/api/v1/admin/policies/{policy}", &op::SHOW_POLICY, policies::show_policy)
         .on(DELETE, "/api/v1/admin/policies/{policy}", &op::DELETE_POLICY, policies::delete_policy)
         .on(POST, "/api/v1/admin/tables/release", &op::RELEASE_TABLE, admin::tables::release_table)
+        .on(GET, "/api/v1/admin/jobs", &op::LIST_JOBS, jobs::list_jobs)
         .on(GET, "/api/v1/admin/audit", &op::LIST_AUDIT, audit::list_audit)
 }

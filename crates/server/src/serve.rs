@@ -2,6 +2,7 @@
 //! events, the access log. Used by `polder serve`, the demo and the tests alike.
 
 mod idle;
+mod jobs;
 mod listen;
 mod operations;
 mod peers;
@@ -85,6 +86,9 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
         None => None,
     };
     tasks.spawn(flush_counted(app.catalog().store().clone(), stop.clone()));
+    for _ in 0..jobs::WORKERS {
+        tasks.spawn(jobs::work(Arc::clone(&app), stop.clone()));
+    }
     tracing::info!(%address, "serving");
     Ok(RunningServer { address, operations, app, stop, tasks })
 }

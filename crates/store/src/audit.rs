@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use polder_policy::{Action, Permit, actions};
 use polder_types::{
-    Error, EventId, KeyId, Micros, PolicyId, PrincipalId, RequestId, Result, RoleId, Subject, TenantId,
+    Error, EventId, JobId, KeyId, Micros, PolicyId, PrincipalId, RequestId, Result, RoleId, Subject, TenantId,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -134,6 +134,29 @@ pub enum AuditDetail {
         to: String,
         /// How many further columns policies are bound to now.
         bound: u64,
+    },
+    /// The files of a dropped table go too.
+    Purging {
+        /// The job.
+        job: JobId,
+    },
+    /// A table was given up as it was.
+    Unregistered {
+        /// Its last document.
+        metadata_location: String,
+    },
+    /// A job is over.
+    Job {
+        /// The job.
+        job: JobId,
+        /// `done` or `failed`.
+        state: &'static str,
+        /// How many files it has deleted.
+        files: i64,
+        /// How often it was begun.
+        attempts: i64,
+        /// Why it was given up.
+        problem: Option<&'static str>,
     },
     /// A new name.
     Renamed {

@@ -163,7 +163,8 @@ impl Store {
         let flush = self.flushes().spawn(async move {
             let tallied = store.write_tallies(tallies).await;
             let noted = store.write_used_keys(used_keys, now).await.and(tallied);
-            store.sweep_outcomes(now).await.and(noted)
+            let swept = store.sweep_outcomes(now).await.and(noted);
+            store.sweep_jobs(now).await.and(swept)
         });
         flush.await.map_err(polder_types::Error::internal)?
     }

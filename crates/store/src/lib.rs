@@ -7,6 +7,7 @@
 //! - `verify_key`, `policy_snapshot`, `newest_snapshot`, `glance`, `signing_key`: what a decision is made from.
 //! - `outcome_of`, `keep_refusal`: what became of the caller's own request, before its objects are looked for again.
 //! - `record_strict`, `count`, `flush_counted`: writing the audit trail.
+//! - `claim_job`, `renew_job`, `release_job`, `finish_job`, `put_job_off`: work that a permitted change has asked for.
 //!
 //! A mutation whose permit was made under an older policy version changes nothing and answers with the code
 //! `stale_policy` ([`is_stale`]): authorize again with a fresh snapshot, and retry.
@@ -22,6 +23,7 @@ mod fresh;
 mod glance;
 mod grants;
 mod idempotency;
+mod jobs;
 mod keys;
 mod locations;
 mod namespaces;
@@ -48,6 +50,9 @@ pub use found::Founded;
 pub use glance::{Glance, Named};
 pub use grants::{GrantRow, GrantTarget, NewGrants};
 pub use idempotency::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
+pub use jobs::{
+    Claim, ClaimedJob, JOB_ATTEMPTS_MAX, JOB_LEASE_SECONDS, JobProblem, JobRow, JobState, JobWork, OLD_METADATA_SECONDS,
+};
 pub use keys::{IssuedKey, KeyRow, NewKey};
 pub use namespaces::NamespaceRow;
 pub use pages::{PAGE_ROWS_MAX, Page, PageRequest};
@@ -57,6 +62,8 @@ pub use principals::{NewPrincipal, PrincipalRow};
 pub use roles::RoleRow;
 pub use root_key::{RootKey, SigningKey};
 pub use store::{Database, Stamp, Store, StoreOptions, is_stale};
-pub use tables::{ColumnBinding, CommitOutcome, Creation, NewTable, PointerSwap, TableEntry, TableRow};
+pub use tables::{
+    ColumnBinding, CommitOutcome, Creation, NewTable, PointerSwap, Registrar, Replaced, TableEntry, TableRow,
+};
 pub use tenants::TenantRow;
 pub use warehouses::{NewWarehouse, WarehouseRow};

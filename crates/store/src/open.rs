@@ -25,7 +25,7 @@ use crate::{
     SigningKey, StoreOptions,
     cache::Caches,
     db::{Db, Session, failure, sql},
-    fresh,
+    fresh, jobs,
     root_key::Keys,
     store::Writing,
     transactions::Transactions,
@@ -80,6 +80,7 @@ pub(crate) async fn sqlite(
     let mut conn = connect.connect().await.map_err(|error| unusable(path.display(), error))?;
     migrate_sqlite(&mut conn, path).await?;
     let mut session = Session::writer(conn, statements.clone());
+    jobs::release_all(&mut session).await?;
     let signing_key = signing_key(&mut session, keys, now).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(options.readers.max(1))

@@ -3,6 +3,7 @@
 mod change;
 mod commit;
 mod place;
+mod register;
 mod retired;
 
 use std::sync::Arc;
@@ -11,10 +12,13 @@ use polder_policy::{ColumnPath, ListPermit, NamespaceRef, Permit, TableRef, Ware
 use polder_types::{Error, Location, PolicyId, RelationId, Result, TableIdent};
 use uuid::Uuid;
 
+pub use register::{Registrar, Replaced};
+
 use crate::{
     Page, PageRequest, Stamp, Store, WarehouseRow,
     audit::Trail,
     db::{Row, sql},
+    jobs,
     namespaces::{namespace_of, path_of},
     pages::Shown,
     warehouses::{self, WAREHOUSE_COLUMNS},
@@ -63,6 +67,8 @@ pub struct NewTable {
     pub bindings: Vec<ColumnBinding>,
     /// A policy editor's permit: the table is not quarantined, and may lie where a dropped one lay.
     pub released_by: Option<Permit<actions::ManagePolicies>>,
+    /// True if its files were there before: with the place of a dropped table it takes over what restricted that one.
+    pub registered: bool,
 }
 
 /// One pointer to be moved.
@@ -76,6 +82,10 @@ pub struct PointerSwap {
     pub new_metadata_location: Option<String>,
     /// Columns that policies on the table read, as far as field ids are new at their paths.
     pub bindings: Vec<ColumnBinding>,
+    /// Metadata files that the table's log names no more, to be deleted once the commit is known to have landed.
+    pub fallen: Vec<String>,
+    /// True if the new document was there before: none that a job may still delete.
+    pub registers: bool,
 }
 
 /// A table to be made together with what else a commit does.
@@ -171,20 +181,23 @@ impl Store {
     ) -> Result<()> {
         let (tenant, warehouse) = (permit.tenant(), permit.resource().warehouse.id);
         let mut session = self.read().await?;
-        change::refuse_overlap(&mut session, tenant, warehouse, location).await?;
+        change::refuse_overlap(&mut session, tenant, warehouse, location, None).await?;
+        jobs::refuse_waiting(&mut session, tenant, location, false).await?;
         match released_by.filter(|permit| permit.tenant() == tenant) {
             Some(_) => Ok(()),
             None => retired::refuse(&mut session, tenant, location).await,
         }
     }
 
-    /// Drops a table: the row, and the allows that were bound to it. Files stay.
+    /// Drops a table: the row, and the allows that were bound to it. Files stay, or with `purge` are a job's to delete.
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn drop_table(&self, permit: &Permit<actions::DropTable>, stamp: &Stamp) -> Result<()> {
+    pub async fn drop_table(&self, permit: &Permit<actions::DropTable>, purge: bool, stamp: &Stamp) -> Result<()> {
         let (trail, table) = (Trail::of(permit, stamp), permit.resource().clone());
-        self.write("drop_table", move |tx| Box::pin(async move { change::delete(tx, &trail, &table).await })).await
+        let leaving = if purge { change::Leaving::Nothing } else { change::Leaving::Files };
+        self.write("drop_table", move |tx| Box::pin(async move { change::delete(tx, &trail, &table, leaving).await }))
+            .await
     }
 
     /// Renames a table within its warehouse. `bindings`: its columns that policies on the new name read, as found in

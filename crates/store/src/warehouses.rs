@@ -10,7 +10,7 @@ use crate::{
     audit::Trail,
     cache::Change,
     db::{self, Row, Session, sql},
-    fresh, grants, locations, tenants,
+    fresh, grants, jobs, locations, tenants,
     tx::{Lock, Tx},
 };
 
@@ -298,6 +298,11 @@ async fn delete(tx: &mut Tx, trail: &Trail, name: &WarehouseName) -> Result<()> 
     let query = sql("SELECT 1 FROM namespaces WHERE tenant_id = $1 AND warehouse_id = $2 LIMIT 1");
     if tx.row(query.bind(&trail.tenant).bind(id)).await?.is_some() {
         let message = format!("warehouse `{name}` is not empty: drop its namespaces first");
+        return Err(Error::new(ErrorKind::NotEmpty, Subject::Warehouse, "not_empty", message));
+    }
+    // SECURITY: its roots are anybody's once it is gone, so nothing of it may still be deleted then (A-001, F9).
+    if jobs::has_waiting(tx, &trail.tenant, id).await? {
+        let message = format!("files of dropped tables of warehouse `{name}` are still being deleted; try again later");
         return Err(Error::new(ErrorKind::NotEmpty, Subject::Warehouse, "not_empty", message));
     }
     grants::die_with(tx, trail, "warehouse", id.0, Subject::Warehouse).await?;

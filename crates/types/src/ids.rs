@@ -142,6 +142,10 @@ uuid_id!(
     /// A policy: row filter, mask, hidden column or table restriction.
     PolicyId
 );
+uuid_id!(
+    /// A durable job.
+    JobId
+);
 
 /// The public part of an API key; the `id` of `id:secret`. `pk_` and 20 of `a-z2-7`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

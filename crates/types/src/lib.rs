@@ -14,7 +14,7 @@ mod secret;
 pub use credential::{Assertion, CredentialId, Who};
 pub use error::{Detail, Error, ErrorKind, Position, Result, Subject};
 pub use ids::{
-    EventId, KeyId, NamespaceId, PolicyId, PrincipalId, RelationId, RequestId, RoleId, TenantId, WarehouseId,
+    EventId, JobId, KeyId, NamespaceId, PolicyId, PrincipalId, RelationId, RequestId, RoleId, TenantId, WarehouseId,
     WarehouseName,
 };
 pub use location::LOCATION_BYTES_MAX;

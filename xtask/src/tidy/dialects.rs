@@ -6,8 +6,8 @@ use crate::repo::File;
 use crate::source::{line_of, views};
 
 const STORE: &str = "crates/store/src/";
-/// How many there are: locks of rows, arrays of names, and JSON made in SQL. One fewer is always welcome.
-const DIFFERING_MAX: usize = 12;
+/// How many there are: locks of rows, rows that others hold, arrays of names, and JSON made in SQL. One fewer is always welcome.
+const DIFFERING_MAX: usize = 13;
 const FORM: &str = "sql! {";
 
 /// Counts the statements with two texts.

@@ -173,12 +173,13 @@ async fn prepare_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, 
         table_uuid,
         bindings,
         released_by,
+        registered: false,
     };
     Ok(Birth { permit, new, file })
 }
 
 /// The caller's permit to edit policies, if it has one; to lack it is no denial.
-fn policy_editor(ctx: &OpCtx) -> Option<Permit<actions::ManagePolicies>> {
+pub(crate) fn policy_editor(ctx: &OpCtx) -> Option<Permit<actions::ManagePolicies>> {
     polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ManagePolicies, &ctx.tenant_ref()).ok()
 }
 

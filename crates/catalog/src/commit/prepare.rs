@@ -26,6 +26,16 @@ pub(super) struct Change {
     /// The next one; `None` if nothing changes.
     pub(super) next: Option<NewFile>,
     pub(super) bindings: Vec<ColumnBinding>,
+    /// Metadata files that the next document's log names no more, and that are to be deleted.
+    pub(super) fallen: Vec<String>,
+}
+
+/// What is made of a document.
+#[derive(Default)]
+struct Made {
+    next: Option<NewFile>,
+    bindings: Vec<ColumnBinding>,
+    fallen: Vec<String>,
 }
 
 /// A metadata file to be written.
@@ -85,8 +95,9 @@ pub(super) async fn prepare(
         let (ctx, row, doc, commit) = (ctx.clone(), Arc::clone(&row), Arc::clone(base.doc()), Arc::clone(commit));
         move || change(&ctx, &row, &doc, &commit)
     };
-    let (next, bindings) = ctx.catalog().heavy().run(base.len().saturating_add(commit.bytes), change).await?;
-    Ok(Change { permit, row, base, next, bindings })
+    let Made { next, bindings, fallen } =
+        ctx.catalog().heavy().run(base.len().saturating_add(commit.bytes), change).await?;
+    Ok(Change { permit, row, base, next, bindings, fallen })
 }
 
 fn too_large_together() -> Error {
@@ -99,15 +110,10 @@ fn too_large_together() -> Error {
 }
 
 /// What is done with the document itself: requirements, updates, locations, columns, the bytes of the next one.
-fn change(
-    ctx: &OpCtx,
-    row: &TableRow,
-    base: &TableDoc,
-    commit: &TableCommit,
-) -> Result<(Option<NewFile>, Vec<ColumnBinding>)> {
+fn change(ctx: &OpCtx, row: &TableRow, base: &TableDoc, commit: &TableCommit) -> Result<Made> {
     metadata::check(Some(base), &commit.requirements)?;
     if commit.updates.is_empty() {
-        return Ok((None, Vec::new()));
+        return Ok(Made::default());
     }
     // A commit that waited for others must not turn the table's clock back.
     let now = ctx.now().max(Micros(base.last_updated_ms().saturating_mul(1_000)));
@@ -123,12 +129,13 @@ fn change(
     // Of the old document too: it may hold a column that this commit renames, and that came unseen.
     let restrictions = ctx.snapshot().restrictions_on(row.table.id, &name);
     let bindings = columns::new_bindings(restrictions, row.table.id, &[base, &next]);
+    let fallen = next.fallen_from_log(base);
     let next = NewFile::new(&root, &row.location, next_version(&row.metadata_location), next)?;
-    Ok((Some(next), bindings))
+    Ok(Made { next: Some(next), bindings, fallen })
 }
 
 /// True if the caller may edit policies on the table, and so may decide what becomes of the columns they read.
-fn edits_policies(ctx: &OpCtx, table: &TableRef) -> bool {
+pub(crate) fn edits_policies(ctx: &OpCtx, table: &TableRef) -> bool {
     polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ReleaseTable, table).is_ok()
 }
 

@@ -93,6 +93,8 @@ async fn transact(ctx: &OpCtx, plans: &[Plan]) -> CommitOutcome {
                 expected_metadata_location: change.row.metadata_location.clone(),
                 new_metadata_location: change.next.as_ref().map(|file| file.place.to_string()),
                 bindings: change.bindings.clone(),
+                fallen: change.fallen.clone(),
+                registers: false,
             }),
             Plan::Make(birth) => {
                 creations.push(Creation { permit: birth.permit.clone(), new: birth.new.clone() });

@@ -1,6 +1,6 @@
 //! The metadata log: which files held the table before.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use polder_types::Result;
 use serde::Serialize;
@@ -9,6 +9,9 @@ use super::{MetadataLogEntry, TableDoc, raw::encode};
 
 /// How many earlier files are named unless `write.metadata.previous-versions-max` says otherwise.
 const PREVIOUS_VERSIONS_DEFAULT: usize = 100;
+
+/// Most files that one commit leaves to be deleted; a log that was longer when it was registered leaves some behind.
+const FALLEN_MAX: usize = 10_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,5 +39,18 @@ impl TableDoc {
         }));
         log.drain(..log.len().saturating_sub(max));
         Ok(self)
+    }
+
+    /// The files that the log of the document before names and this one does no more, if this one wants such deleted
+    /// (`write.metadata.delete-after-commit.enabled`, false if absent).
+    #[must_use]
+    pub fn fallen_from_log(&self, before: &Self) -> Vec<String> {
+        let wanted = self.property("write.metadata.delete-after-commit.enabled");
+        if !wanted.is_some_and(|text| text.trim().eq_ignore_ascii_case("true")) {
+            return Vec::new();
+        }
+        let kept: HashSet<&str> = self.metadata_log().iter().map(|entry| entry.metadata_file.as_str()).collect();
+        let fallen = before.metadata_log().iter().map(|entry| entry.metadata_file.as_str());
+        fallen.filter(|file| !kept.contains(file)).take(FALLEN_MAX).map(str::to_owned).collect()
     }
 }

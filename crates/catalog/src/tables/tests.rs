@@ -3,4 +3,5 @@
 mod doors;
 mod escapes;
 mod links;
+mod registered;
 mod restrictions;

@@ -154,6 +154,7 @@ fn a_restricted_principal_is_refused_where_nothing_enforces() {
     let refusals = [
         authorize(&snapshot, &ann, actions::LoadTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::CommitTable, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::ReportMetrics, &emp()).map(drop),
     ];
     let refusing = actions::TABLE.iter().filter(|row| row.3 == ObligationMode::Refuse).count();
     assert_eq!(refusals.len(), refusing, "every action that refuses is tested here");
@@ -281,6 +282,7 @@ impl Decide<'_> {
             self.one(actions::CommitTable, table),
             self.one(actions::DropTable, table),
             self.one(actions::RenameTable, table),
+            self.one(actions::ReportMetrics, table),
             self.one(actions::QueryTable, table),
             self.one(actions::ReleaseTable, table),
         ]
@@ -295,6 +297,7 @@ impl Decide<'_> {
             self.one(actions::DropNamespace, namespace),
             self.one(actions::ListTables, namespace),
             self.one(actions::CreateTable, namespace),
+            self.one(actions::RegisterTable, namespace),
             self.one(actions::RenameInto, namespace),
         ]
     }
@@ -319,6 +322,7 @@ impl Decide<'_> {
             self.one(actions::ListAccess, tenant),
             self.one(actions::ManagePolicies, tenant),
             self.one(actions::ListPolicies, tenant),
+            self.one(actions::ListJobs, tenant),
             self.one(actions::ReadAudit, tenant),
         ]
     }

@@ -93,7 +93,7 @@ impl TableFiles {
 
     // SECURITY: the only way to a file; nothing may be reached without it, nor a local one without `resolve`.
     fn place(&self, path: &str) -> Result<Vec<String>, Error> {
-        self.locate(path).ok_or_else(|| unreadable("a file lies outside the table's location"))
+        below(&self.root, path).ok_or_else(|| unreadable("a file lies outside the table's location"))
     }
 
     fn open_local(&self, place: &[String]) -> Result<(File, u64), Error> {
@@ -101,24 +101,6 @@ impl TableFiles {
         let file = File::open(real).map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
         Ok((file, len))
-    }
-
-    /// The path's segments below the root; `None` if it does not lie there.
-    fn locate(&self, path: &str) -> Option<Vec<String>> {
-        let (head, tail) = match path.find('%') {
-            None => (path, ""),
-            // Clients put partition values percent-encoded into paths. Nothing here ever decodes them: they are
-            // names with a `%`, allowed below the root only.
-            Some(first) => path.split_at(path.get(..first)?.rfind('/')? + 1),
-        };
-        let head = Location::parse(head).ok()?;
-        if !head.is_within(&self.root) {
-            return None;
-        }
-        let below = head.segments().get(self.root.segments().len()..)?;
-        let tail = tail.split('/').filter(|_| !tail.is_empty()).map(str::to_owned);
-        let segments: Vec<String> = below.iter().cloned().chain(tail).collect();
-        (!segments.is_empty() && segments.iter().all(|segment| is_plain(segment))).then_some(segments)
     }
 
     fn resolve(&self, segments: &[String]) -> io::Result<PathBuf> {
@@ -133,6 +115,35 @@ impl TableFiles {
         // Neither a device nor a pipe, which would block.
         if fs::metadata(&real)?.is_file() { Ok(real) } else { Err(refused()) }
     }
+}
+
+/// A path's names below a root; `None` if it does not lie there.
+pub(crate) fn below(root: &Location, path: &str) -> Option<Vec<String>> {
+    names_below(root, path, is_plain)
+}
+
+/// The same for a file that is not read but deleted: a `/` that a partition value brings is one name of it, as long as it
+/// stays below the root for whoever would decode it too.
+pub(crate) fn erasable(root: &Location, path: &str) -> Option<Vec<String>> {
+    let inside = |name: &str| decode(name).is_some_and(|decoded| decoded.split('/').all(is_plain));
+    names_below(root, path, |name| !name.contains('/') && inside(name))
+}
+
+fn names_below(root: &Location, path: &str, is_fine: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let (head, tail) = match path.find('%') {
+        None => (path, ""),
+        // Clients put partition values percent-encoded into paths. Nothing here ever decodes them: they are
+        // names with a `%`, allowed below the root only.
+        Some(first) => path.split_at(path.get(..first)?.rfind('/')? + 1),
+    };
+    let head = Location::parse(head).ok()?;
+    if !head.is_within(root) {
+        return None;
+    }
+    let below = head.segments().get(root.segments().len()..)?;
+    let tail = tail.split('/').filter(|_| !tail.is_empty()).map(str::to_owned);
+    let segments: Vec<String> = below.iter().cloned().chain(tail).collect();
+    (!segments.is_empty() && segments.iter().all(|segment| is_fine(segment))).then_some(segments)
 }
 
 /// One name, as it stands and as somebody else might decode it.

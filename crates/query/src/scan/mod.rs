@@ -1,6 +1,6 @@
 //! Reading Iceberg tables under a policy: what leaves is filtered, masked, projected and rebuilt, in this order.
 //!
-//! Owns the files of one table (`files`), what a snapshot holds (`inventory`, `avro`), which files may matter (`prune`), how
+//! Owns the files of one table (`files`), what a table's manifests name (`named`, for its purge), what a snapshot holds (`inventory`, `avro`), which files may matter (`prune`), how
 //! a file is read (`read`, `evolve`, `deletes`) and the barrier itself (`filter`, `mask`, `compact`, `barrier`).
 //! Refuses to read anything outside the table's location, to write, and to answer partly: what this build cannot read
 //! or mask exactly is an error.
@@ -19,6 +19,7 @@ mod files;
 mod filter;
 mod inventory;
 mod mask;
+mod named;
 pub(crate) mod planning;
 mod prune;
 mod read;
@@ -36,6 +37,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use polder_policy::BoundPredicate;
 
 pub(crate) use compact::rebuilt;
+pub(crate) use files::erasable;
+pub(crate) use inventory::MANIFEST_BYTES_MAX;
+pub(crate) use named::{files_of, manifests_of};
 pub(crate) use source::GovernedSource;
 pub(crate) use table::TableCache;
 

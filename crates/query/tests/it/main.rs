@@ -6,5 +6,6 @@ mod attacks;
 mod canary;
 mod limits;
 mod load;
+mod purge;
 mod two_worlds;
 mod world;

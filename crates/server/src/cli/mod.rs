@@ -73,6 +73,9 @@ pub(crate) enum Noun {
     /// Tables: release from quarantine
     #[command(subcommand)]
     Table(nouns::Table),
+    /// Durable jobs: what deletes the files of purged tables
+    #[command(subcommand)]
+    Job(nouns::Job),
     /// The audit trail
     #[command(subcommand)]
     Audit(nouns::Audit),
@@ -106,6 +109,7 @@ async fn execute(connection: &Connection, noun: Noun) -> Result<(), ClientError>
         Noun::Grant(verb) => print::answer(&verb.run(&client).await?, connection.json),
         Noun::Policy(verb) => print::answer(&verb.run(&client).await?, connection.json),
         Noun::Table(verb) => print::answer(&verb.run(&client).await?, connection.json),
+        Noun::Job(verb) => print::answer(&verb.run(&client).await?, connection.json),
         Noun::Audit(verb) => print::answer(&verb.run(&client).await?, connection.json),
     }
 }

@@ -428,6 +428,20 @@ impl Table {
     }
 }
 
+/// `polder job`
+#[derive(Subcommand, Debug)]
+pub(crate) enum Job {
+    /// Lists durable jobs (purges of dropped tables), newest first
+    List(Page),
+}
+
+impl Job {
+    pub(crate) async fn run(&self, client: &Client) -> Answer {
+        let Self::List(page) = self;
+        client.get(&page.path("jobs")).await
+    }
+}
+
 /// `polder audit`
 #[derive(Subcommand, Debug)]
 pub(crate) enum Audit {

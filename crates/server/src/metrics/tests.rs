@@ -60,11 +60,27 @@ fn labels_are_a_closed_set() {
     for outcome in AuthOutcome::ALL {
         metrics.authenticated(*outcome);
     }
+    // What a client calls its counts makes no series.
+    let before = series(&metrics.render(Figures::default()));
+    let report = r#"{"report-type": "commit-report", "table-name": "secret.table", "snapshot-id": 1, "sequence-number": 1,
+        "operation": "x", "metrics": {"chosen-by-a-client": {"unit": "count", "value": 7},
+        "added-data-files": {"unit": "count", "value": 9223372036854775807}}}"#;
+    for _ in 0..3 {
+        metrics.reports().add(&serde_json::from_str(report).unwrap());
+    }
     let text = metrics.render(Figures::default());
+    assert_eq!(series(&text), before);
+    assert!(!text.contains("chosen-by-a-client") && !text.contains("secret"), "{text}");
+    // A sum that cannot grow stays where it is.
+    let most = format!("polder_reported_total{{report=\"commit\",metric=\"added-data-files\"}} {}", u64::MAX);
+    assert!(text.contains(&most), "{text}");
     for name in series(&text) {
         let Some((_, labels)) = name.split_once('{') else { continue };
         for label in labels.trim_end_matches('}').split(",").map(|label| label.split_once('=').unwrap().0) {
-            assert!(["method", "route", "status", "le", "outcome", "version"].contains(&label), "{name}");
+            assert!(
+                ["method", "route", "status", "le", "outcome", "version", "report", "metric"].contains(&label),
+                "{name}"
+            );
         }
     }
     assert!(text.contains("polder_queries_total{outcome=\"denied\"} 2"), "{text}");

@@ -4,7 +4,8 @@
 use std::{fmt::Write, sync::PoisonError, sync::atomic::Ordering::Relaxed};
 
 use super::{
-    AuthOutcome, BUCKETS_US, CommitOutcome, Counters, MethodLabel, Metrics, QueryOutcome, RouteMetrics, StatusClass,
+    AuthOutcome, BUCKETS_US, CommitOutcome, Counters, JobOutcome, MethodLabel, Metrics, QueryOutcome, RouteMetrics,
+    StatusClass,
 };
 
 /// What other parts of the server count themselves.
@@ -47,6 +48,11 @@ impl Metrics {
         by_outcome(out, "polder_commits_total", "Table creations and commits", outcomes, &self.commits)?;
         let outcomes = QueryOutcome::ALL.iter().map(|outcome| outcome.as_str());
         by_outcome(out, "polder_queries_total", "Queries of the gateway", outcomes, &self.queries)?;
+        let outcomes = JobOutcome::ALL.iter().map(|outcome| outcome.as_str());
+        by_outcome(out, "polder_job_attempts_total", "Attempts at durable jobs", outcomes, &self.jobs)?;
+        let deleted = self.job_files.load(Relaxed);
+        single(out, "polder_job_files_deleted_total", "counter", "Files that durable jobs deleted", deleted)?;
+        self.reports.write(out)?;
         let Figures { store_statements, audit_counted, audit_waiting, access_log_dropped } = figures;
         let counters = [
             ("polder_store_statements_total", "Statements sent to the metadata database", store_statements),
@@ -59,7 +65,7 @@ impl Metrics {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
     writeln!(out, "# HELP {name} {help}.\n# TYPE {name} {kind}")
 }
 

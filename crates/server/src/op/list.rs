@@ -37,6 +37,9 @@ ops! {
     TABLE_EXISTS = Op::iceberg::<TableExists>("table_exists");
     UPDATE_TABLE = Op::iceberg::<CommitTable>("update_table").body(METADATA_BYTES_MAX).seconds(60);
     DROP_TABLE = Op::iceberg::<DropTable>("drop_table");
+    REGISTER_TABLE = Op::iceberg::<RegisterTable>("register_table").seconds(60);
+    UNREGISTER_TABLE = Op::iceberg::<DropTable>("unregister_table");
+    REPORT_METRICS = Op::iceberg::<ReportMetrics>("report_metrics");
     COMMIT_TRANSACTION = Op::iceberg::<CommitTable>("commit_transaction").body(METADATA_BYTES_MAX).seconds(60);
     RENAME_TABLE = Op::iceberg::<RenameTable>("rename_table");
     PLAN_TABLE_SCAN = Op::iceberg::<PlanTable>("plan_table_scan");
@@ -74,5 +77,6 @@ ops! {
     SHOW_POLICY = Op::gateway::<ListPolicies>("show_policy");
     DELETE_POLICY = Op::gateway::<ManagePolicies>("delete_policy");
     RELEASE_TABLE = Op::gateway::<ReleaseTable>("release_table");
+    LIST_JOBS = Op::gateway::<ListJobs>("list_jobs");
     LIST_AUDIT = Op::gateway::<ReadAudit>("list_audit");
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod grants;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 mod paging;
 pub(crate) mod policies;

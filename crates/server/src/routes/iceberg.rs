@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod namespaces;
 mod paging;
 pub(crate) mod plans;
+pub(crate) mod reports;
 pub(crate) mod tables;
 pub(crate) mod transactions;
 

@@ -1,9 +1,13 @@
 //! `/iceberg/v1`.
 
 mod config;
+mod files;
 mod idempotency;
 mod namespaces;
 mod oauth;
 mod plans;
+mod purge;
+mod register;
+mod reports;
 mod tables;
 mod transactions;

@@ -11,7 +11,7 @@ async fn unknown_paths_are_404_in_the_style_of_their_door() {
         for path in [
             "/iceberg/v1/lake/views",
             "/iceberg/v2",
-            "/iceberg/v1/lake/namespaces/pub/register",
+            "/iceberg/v1/lake/namespaces/pub/registered",
             "/iceberg/v1/lake/transactions",
         ] {
             let answer = caller.get(path).await.expect(404);

@@ -19,10 +19,8 @@ use recorded::{Line, read};
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/client-traces");
 
 /// Operations of the recordings that no route serves yet, by the specification's path. This list only shrinks.
-const NOT_YET_SERVED: [&str; 6] = [
-    "/v1/{prefix}/namespaces/{namespace}/register",
+const NOT_YET_SERVED: [&str; 4] = [
     "/v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
-    "/v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
     "/v1/{prefix}/namespaces/{namespace}/views",
     "/v1/{prefix}/namespaces/{namespace}/views/{view}",
     "/v1/{prefix}/views/rename",
@@ -43,8 +41,9 @@ struct Replay {
     namespaces: HashSet<String>,
     /// By namespace and name as in the path.
     tables: HashMap<String, Known>,
+    /// Those of them that are prepared and do not exist yet.
+    staged: HashSet<String>,
     sent: usize,
-    purges: usize,
 }
 
 impl Replay {
@@ -54,20 +53,21 @@ impl Replay {
         let location = made["metadata"]["location"].as_str().unwrap().to_owned();
         let root = location.rsplit_once('/').unwrap().0.to_owned();
         let now_ms = made["metadata"]["last-updated-ms"].as_i64().unwrap() + 5_000;
-        Self { world, root, now_ms, namespaces: HashSet::new(), tables: HashMap::new(), sent: 0, purges: 0 }
+        Self {
+            world,
+            root,
+            now_ms,
+            namespaces: HashSet::new(),
+            tables: HashMap::new(),
+            staged: HashSet::new(),
+            sent: 0,
+        }
     }
 
     /// Sends one line and checks its answer.
     async fn line(&mut self, line: &Line, at: &str) {
-        let body = line.body.clone().map(|body| self.mapped(line, body));
-        let mut query = line.query.clone().unwrap_or_default();
-        let mut key = line.idempotency_key.as_deref();
-        if query.eq_ignore_ascii_case("purgeRequested=true") {
-            // Purging is not served yet: it is said so, and the table is dropped without, which is another request.
-            drop(self.send(line, &query, key.take(), None).await.expect(400));
-            self.purges += 1;
-            query = "purgeRequested=false".to_owned();
-        }
+        let body = line.body.clone().or_else(|| line.report()).map(|body| self.mapped(line, body));
+        let (query, key) = (line.query.clone().unwrap_or_default(), line.idempotency_key.as_deref());
         let answer = self.send(line, &query, key, body.as_ref()).await;
         self.sent += 1;
         let wanted = self.wanted(line);
@@ -112,7 +112,11 @@ impl Replay {
         match line.status {
             // Made before the recording began, or by an operation that is not served yet.
             200 | 304 if unknown => 404,
-            200 if empty => 204,
+            // Spark reports on a table before the commit that makes it, and goes on whatever it is told.
+            200 if line.is("/metrics") && line.table().is_some_and(|table| self.staged.contains(&table)) => 404,
+            200 if empty || line.is("/metrics") => 204,
+            // What was registered there is a table that lives, and whose files are its own here.
+            200 if line.is("/register") => 400,
             // The caller's copy is never current here: its tag is the recorded server's.
             200 | 304 => 200,
             // The recorded server fell over a spec without `spec-id`, which the specification does not ask for.
@@ -186,6 +190,12 @@ impl Replay {
         if line.method == "DELETE" {
             self.tables.remove(&table);
         }
+        if !line.is("/metrics") {
+            self.staged.remove(&table);
+        }
+        if body.is_some_and(|body| body["stage-create"] == true) {
+            self.staged.insert(table.clone());
+        }
         let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return };
         let metadata = &answer["metadata"];
         if let (Some(uuid), Some(location)) = (metadata["table-uuid"].as_str(), metadata["location"].as_str()) {
@@ -228,7 +238,7 @@ async fn recorded_clients_are_answered_as_the_specification_says() {
             }
             replay.line(&line, &at).await;
         }
-        println!("{client}: {} requests, {} of them purges that are not served yet", replay.sent, replay.purges);
+        println!("{client}: {} requests", replay.sent);
         sent += replay.sent;
     }
     assert!(sent > 1_000, "{sent}");

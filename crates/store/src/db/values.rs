@@ -3,7 +3,9 @@
 
 use std::str::FromStr;
 
-use polder_types::{Error, KeyId, Micros, NamespaceId, PolicyId, PrincipalId, RelationId, Result, RoleId, TenantId};
+use polder_types::{
+    Error, JobId, KeyId, Micros, NamespaceId, PolicyId, PrincipalId, RelationId, Result, RoleId, TenantId,
+};
 use polder_types::{WarehouseId, WarehouseName};
 use serde::de::DeserializeOwned;
 use sqlx::{
@@ -112,6 +114,7 @@ values! {
     PrincipalId => Uuid |value| value.0;
     RoleId => Uuid |value| value.0;
     PolicyId => Uuid |value| value.0;
+    JobId => Uuid |value| value.0;
     &TenantId => Text |value| value.as_str().to_owned();
     &WarehouseName => Text |value| value.as_str().to_owned();
     &KeyId => Text |value| value.as_str().to_owned();

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use polder_policy::{NamespaceRef, TableRef};
 use polder_types::{Error, Location, RelationId, Result, Subject, TenantId, WarehouseId};
+use uuid::Uuid;
 
 use super::{ColumnBinding, NewTable, TableRow, place::Place, retired};
 use crate::{
-    AuditDetail, AuditObject, Outcome,
+    AuditDetail, AuditObject, JobWork, Outcome,
     audit::Trail,
     cache::{Change, table_key},
     db::{self, Session, sql},
-    grants, locations, tenants,
+    grants,
+    jobs::{self, NewJob},
+    locations, tenants,
     tx::{Lock, Tx},
 };
 
@@ -40,8 +43,16 @@ pub(super) async fn make(
     if !warehouse.contains(&new.location) {
         return Err(Error::invalid("location_outside", "the location lies outside the warehouse").about(Subject::Table));
     }
-    let table =
-        TableRef { namespace, id, name: new.name.as_str().into(), quarantined: place.quarantines() && !released };
+    // SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
+    refuse_overlap(tx, &trail.tenant, warehouse.warehouse.id, &new.location, None).await?;
+    jobs::refuse_waiting(tx, &trail.tenant, &new.location, false).await?;
+    let earlier = match new.registered {
+        true => retired::reopen(tx, &trail.tenant, place.name(), &new.location, released).await?,
+        false if released => None,
+        false => retired::refuse(tx, &trail.tenant, &new.location).await.map(|()| None)?,
+    };
+    let quarantined = place.quarantines() || earlier.as_ref().is_some_and(|earlier| earlier.quarantined);
+    let table = TableRef { namespace, id, name: new.name.as_str().into(), quarantined: quarantined && !released };
     let row = Arc::new(TableRow {
         table,
         warehouse,
@@ -50,36 +61,38 @@ pub(super) async fn make(
         table_uuid: new.table_uuid,
         version: 1,
     });
-    // SECURITY: checked inside the create transaction, so that two creates cannot both see a free place.
-    refuse_overlap(tx, &trail.tenant, row.warehouse.warehouse.id, &row.location).await?;
-    if !released {
-        retired::refuse(tx, &trail.tenant, &row.location).await?;
-    }
     insert(tx, trail, &row).await?;
-    let taken_over = place.take_over(tx, &trail.tenant, id, &new.bindings).await?;
+    let mut taken_over = place.take_over(tx, &trail.tenant, id, &new.bindings).await?;
+    if let Some(earlier) = &earlier {
+        taken_over += earlier.bind(tx, &trail.tenant, id).await?;
+    }
     let (location, quarantined) = (row.location.to_string(), row.table.quarantined);
     let detail = AuditDetail::Placed { location, taken_over, quarantined };
-    trail.note(tx, "create_table", object(&row.table, 1), detail).await?;
+    let action = if new.registered { "register_table" } else { "create_table" };
+    trail.note(tx, action, object(&row.table, 1), detail).await?;
     tx.changed(Change::Table(row.clone()));
     Ok(row)
 }
 
-/// Looks for a table at, around or below a location.
+/// Looks for a table at, around or below a location, one apart.
 pub(super) async fn refuse_overlap(
     session: &mut Session,
     tenant: &TenantId,
     warehouse: WarehouseId,
     location: &Location,
+    but: Option<RelationId>,
 ) -> Result<()> {
     let (ancestors, (from, to)) = (db::json(&locations::ancestors(location))?, locations::below(location));
     let query = sql! {
         sqlite: "SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
-            AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) LIMIT 1",
+            AND (location IN (SELECT value FROM json_each($3)) OR (location >= $4 AND location < $5)) \
+            AND id <> $6 LIMIT 1",
         postgres: "SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $2 \
             AND (location IN (SELECT value FROM json_array_elements_text($3::json)) \
-                OR (location >= $4 AND location < $5)) LIMIT 1",
+                OR (location >= $4 AND location < $5)) AND id <> $6 LIMIT 1",
     };
-    let query = query.bind(tenant).bind(warehouse).bind(ancestors).bind(from).bind(to);
+    let but = but.unwrap_or(RelationId(Uuid::nil()));
+    let query = query.bind(tenant).bind(warehouse).bind(ancestors).bind(from).bind(to).bind(but);
     match session.row(query).await? {
         Some(_) => {
             Err(Error::invalid("location_overlap", "the location overlaps that of another table").about(Subject::Table))
@@ -111,21 +124,72 @@ async fn insert(tx: &mut Tx, trail: &Trail, row: &TableRow) -> Result<()> {
     }
 }
 
-pub(super) async fn delete(tx: &mut Tx, trail: &Trail, table: &TableRef) -> Result<()> {
+/// What becomes of a dropped table's files.
+#[derive(Clone, Debug)]
+pub(super) enum Leaving {
+    /// They stay.
+    Files,
+    /// A job deletes them.
+    Nothing,
+    /// They stay, and whoever drops the table has told its last document, which must still be this one.
+    Document(String),
+}
+
+pub(super) async fn delete(tx: &mut Tx, trail: &Trail, table: &TableRef, leaving: Leaving) -> Result<()> {
     tx.alone(Lock::Warehouse(table.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
+    let outcome = match &leaving {
+        Leaving::Document(location) => Outcome::Table { relation: table.id, metadata_location: location.clone() },
+        Leaving::Files | Leaving::Nothing => Outcome::Done,
+    };
+    take_away(tx, trail, table, leaving).await?;
+    trail.answered(tx, &outcome).await
+}
+
+/// Drops a table in a transaction that has the warehouse's lock and has checked the policy's version.
+pub(super) async fn take_away(tx: &mut Tx, trail: &Trail, table: &TableRef, leaving: Leaving) -> Result<()> {
+    // Before the row: what is bound to it goes with it.
+    let restrictions = retired::Earlier::of(tx, &trail.tenant, table).await?;
+    let expected = match &leaving {
+        Leaving::Document(location) => Some(location.clone()),
+        Leaving::Files | Leaving::Nothing => None,
+    };
     let query = sql("DELETE FROM relations \
-         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' RETURNING version, location");
+         WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' \
+            AND ($5 IS NULL OR metadata_location = $5) RETURNING version, location, metadata_location");
     let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
-    let row = tx.row(query).await?.ok_or_else(|| absent(table))?;
-    retired::retire(tx, trail, table, &row.text(1)?).await?;
+    let Some(row) = tx.row(query.bind(expected)).await? else {
+        let still = sql("SELECT 1 FROM relations WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4");
+        let still = still.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
+        // Its pointer moved: whoever wants its last document looks again.
+        return Err(if tx.row(still).await?.is_some() { tenants::stale() } else { absent(table) });
+    };
+    let (version, location, metadata_location) = (row.int(0)? + 1, row.text(1)?, row.text(2)?);
+    retired::retire(tx, trail, table, &location, &restrictions).await?;
     // Allows die with the id (R19). What stands on the name stays: policies, and denies.
     if grants::die_with(tx, trail, "table", table.id.0, Subject::Table).await? > 0 {
         tenants::bump(tx, &trail.tenant).await?;
     }
     tx.changed(Change::TableGone(table_key(table)));
-    trail.answered(tx, &Outcome::Done).await?;
-    trail.note(tx, "drop_table", object(table, row.int(0)? + 1), AuditDetail::None).await
+    if !matches!(leaving, Leaving::Nothing) {
+        jobs::keep_old_metadata(tx, &trail.tenant, table.id).await?;
+    }
+    let (action, detail) = match leaving {
+        Leaving::Files => ("drop_table", AuditDetail::None),
+        Leaving::Nothing => {
+            let new = NewJob {
+                work: JobWork::Purge { metadata_location },
+                warehouse: table.namespace.warehouse.id,
+                relation: table.id,
+                relation_name: table.ident().to_string(),
+                location,
+                due_at: trail.stamp.now,
+            };
+            ("drop_table", AuditDetail::Purging { job: jobs::enqueue(tx, trail, new).await? })
+        }
+        Leaving::Document(_) => ("unregister_table", AuditDetail::Unregistered { metadata_location }),
+    };
+    trail.note(tx, action, object(table, version), detail).await
 }
 
 pub(super) async fn rename(

@@ -12,11 +12,13 @@ use polder_types::{Error, ErrorKind, Location, RelationId, Result, Subject};
 
 use super::{CommitOutcome, Creation, PointerSwap, TableRow, change, place::Place};
 use crate::{
-    AuditDetail, AuditObject, Outcome, Stamp, Store,
+    AuditDetail, AuditObject, JobWork, OLD_METADATA_SECONDS, Outcome, Stamp, Store,
     audit::Trail,
     cache::Change,
     db::sql,
-    fresh, is_stale, policies,
+    fresh, is_stale,
+    jobs::{self, NewJob},
+    policies,
     tenants::{bump, stale},
     tx::{Lock, Tx, Written},
 };
@@ -191,6 +193,22 @@ async fn note_move(tx: &mut Tx, swap: &PointerSwap, row: &Arc<TableRow>, trail: 
         .bind(swap.expected_metadata_location.as_str())
         .bind(to.as_str());
     tx.execute(query).await?;
+    if swap.registers {
+        jobs::keep_old_metadata(tx, &trail.tenant, row.table.id).await?;
+        jobs::refuse_waiting(tx, &trail.tenant, &row.location, false).await?;
+    }
+    if !swap.fallen.is_empty() {
+        // In this transaction: they are deleted if the commit landed, and only then (F4).
+        let new = NewJob {
+            work: JobWork::OldMetadata { files: swap.fallen.clone() },
+            warehouse: row.warehouse.warehouse.id,
+            relation: row.table.id,
+            relation_name: row.table.ident().to_string(),
+            location: row.location.to_string(),
+            due_at: trail.stamp.now.plus_seconds(OLD_METADATA_SECONDS),
+        };
+        jobs::enqueue(tx, trail, new).await?;
+    }
     let (from, to) = (swap.expected_metadata_location.clone(), to.clone());
     let object = AuditObject::new(Subject::Table, row.table.id, row.table.ident().to_string(), row.version);
     trail.note(tx, "commit_table", object, AuditDetail::Pointer { from, to, bound }).await?;

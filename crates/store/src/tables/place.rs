@@ -78,6 +78,11 @@ impl Place {
         Ok(Self { name, policies: row.int(4)?, denies: row.int(5)?, hides_new: row.get(3)? })
     }
 
+    /// The name that was looked at.
+    pub(super) fn name(&self) -> &QualifiedName {
+        &self.name
+    }
+
     /// True if a policy stands on the name: whatever carries it is restricted, and need not be hidden.
     pub(super) fn is_restricted(&self) -> bool {
         self.policies > 0

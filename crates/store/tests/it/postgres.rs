@@ -32,6 +32,8 @@ mod concurrency;
 mod idempotency;
 #[path = "isolation.rs"]
 mod isolation;
+#[path = "jobs.rs"]
+mod jobs;
 #[path = "locations.rs"]
 mod locations;
 #[path = "nodes.rs"]

@@ -138,6 +138,7 @@ impl Who {
             table_uuid: Uuid::from_u128(number.into()),
             bindings: Vec::new(),
             released_by: None,
+            registered: false,
         }
     }
 
@@ -148,7 +149,7 @@ impl Who {
 
     pub(crate) async fn drop(&self, table: &TableRef) -> polder_types::Result<()> {
         let permit = self.permit(actions::DropTable, table).await;
-        self.store.drop_table(&permit, &stamp()).await
+        self.store.drop_table(&permit, false, &stamp()).await
     }
 
     pub(crate) async fn rename(
@@ -172,6 +173,8 @@ impl Who {
             expected_metadata_location: row.metadata_location.clone(),
             new_metadata_location: Some(to.to_owned()),
             bindings,
+            fallen: Vec::new(),
+            registers: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod namespaces;
 mod plans;
+mod reports;
 mod tables;
 mod tokens;
 
@@ -9,7 +10,9 @@ pub use namespaces::{
     CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
 };
 pub use plans::{FetchScanTasksRequest, PlanTableScanRequest};
+pub use reports::{MetricResult, ReportMetricsRequest};
 pub use tables::{
-    CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RenameTableRequest, WireTableIdent,
+    CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RegisterTableRequest, RenameTableRequest,
+    WireTableIdent,
 };
 pub use tokens::{TokenErrorBody, TokenResponse};

@@ -69,6 +69,18 @@ pub struct CommitTableRequest {
     pub updates: Vec<Box<RawValue>>,
 }
 
+/// Body of `registerTable`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RegisterTableRequest {
+    /// The name, in the path's namespace.
+    pub name: String,
+    /// Where the table's metadata file lies.
+    pub metadata_location: String,
+    /// True: in place of the table of that name, if there is one.
+    pub overwrite: Option<bool>,
+}
+
 /// Body of `commitTransaction`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]

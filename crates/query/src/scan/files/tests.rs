@@ -136,3 +136,35 @@ fn other_stores_are_not_supported() {
     let error = TableFiles::new(&Location::parse("s3://bucket/a").unwrap(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
+
+/// F9: what a purge may delete: names below the table's location, also such that a partition value made, and none that
+/// leads out of it for whoever decodes it.
+#[test]
+fn what_is_deleted_lies_below_the_table() {
+    let root = Location::parse("s3://lake/t1").unwrap();
+    let names = |path: &str| erasable(&root, &format!("s3://lake/{path}"));
+    for (path, below) in [
+        ("t1/data/a", vec!["data", "a"]),
+        ("t1/data/x=a%2Fb/f", vec!["data", "x=a%2Fb", "f"]),
+        ("t1/data/x=a%20b/f", vec!["data", "x=a%20b", "f"]),
+    ] {
+        assert_eq!(names(path).unwrap(), below, "{path}");
+    }
+    for path in [
+        "t1",
+        "t10/data/a",
+        "t2/data/a",
+        "t1/../t2/a",
+        "t1/%2e%2e/t2/a",
+        "t1/..%2Ft2%2Fa",
+        "t1/x%2F..%2F..%2Ft2",
+        "t1/x%2F%2Fy",
+        "t1/%2Fa",
+        "t1%2F..%2Ft2/a",
+        "t1/x%252F..%252Fy",
+        "t1/x%00",
+        "t1/x%zz",
+    ] {
+        assert_eq!(names(path), None, "{path}");
+    }
+}

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use polder_catalog::{
     OpCtx, TableCommit,
-    idempotency::{Outcome, authorize_in, committed_again, created_again, landed},
+    idempotency::{Outcome, authorize_in, committed_again, created_again, landed, unregistered_again},
     metadata::Requirement,
     namespaces,
 };
@@ -40,8 +40,15 @@ pub(crate) fn untold(op: &Op, error: Error) -> Error {
 async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Response> {
     let warehouse = warehouse(ctx, &call).await?;
     match outcome {
-        Outcome::Table { relation, metadata_location } if op.name == op::CREATE_TABLE.name => {
+        Outcome::Table { relation, metadata_location }
+            if [op::CREATE_TABLE.name, op::REGISTER_TABLE.name].contains(&op.name) =>
+        {
             render::loaded_table(created_again(ctx, &warehouse, relation, metadata_location).await?)
+        }
+        Outcome::Table { relation, metadata_location } if op.name == op::UNREGISTER_TABLE.name => {
+            let ident = table(&call)?;
+            let last = unregistered_again(ctx, &warehouse, &ident, relation, metadata_location).await?;
+            render::committed_table(last)
         }
         Outcome::Table { relation, metadata_location } if op.name == op::UPDATE_TABLE.name => {
             let made = published(call).await?;

@@ -39,9 +39,14 @@ struct CatalogConfig<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Overrides {
     prefix: WarehouseName,
+    namespace_separator: &'static str,
 }
+
+/// What joins the levels of a namespace in a path, as it is written there: the specification's own.
+const NAMESPACE_SEPARATOR: &str = "%1F";
 
 /// Says which prefix a warehouse has. The warehouse is the one named, or the tenant's default or only one.
 pub(crate) async fn get_config(ctx: OpCtx, call: Call) -> Result<Response> {
@@ -50,7 +55,7 @@ pub(crate) async fn get_config(ctx: OpCtx, call: Call) -> Result<Response> {
     let WarehouseConfig { name, defaults } = warehouses::config(&ctx, named.as_ref()).await?;
     let config = CatalogConfig {
         defaults: &defaults,
-        overrides: Overrides { prefix: name },
+        overrides: Overrides { prefix: name, namespace_separator: NAMESPACE_SEPARATOR },
         endpoints: &ENDPOINTS,
         idempotency_key_lifetime: &LIFETIME,
     };

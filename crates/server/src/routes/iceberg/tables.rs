@@ -4,11 +4,11 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 use polder_catalog::{
     OpCtx, TableCommit,
-    tables::{self, SnapshotsMode},
+    tables::{self, LoadedTable, SnapshotsMode},
 };
 use polder_types::{
     Error, Result,
-    rest::{RenameTableRequest, WireTableIdent},
+    rest::{RegisterTableRequest, RenameTableRequest, WireTableIdent},
 };
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +119,22 @@ pub(crate) async fn drop_table(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
     tables::drop(&ctx, &warehouse, &ident, purge).await?;
     Ok(render::no_content())
+}
+
+/// Registers a table by its metadata file (`registerTable`).
+///
+/// `X-Iceberg-Access-Delegation` is a hint, and nothing is vended here.
+pub(crate) async fn register_table(ctx: OpCtx, call: Call) -> Result<Response> {
+    let (warehouse, namespace) = (warehouse(&ctx, &call).await?, namespace(&call)?);
+    let request: RegisterTableRequest = call.json().await?;
+    render::loaded_table(tables::register(&ctx, &warehouse, &namespace, &request).await?)
+}
+
+/// Gives a table up as it is, and returns its last document (`unregisterTable`).
+pub(crate) async fn unregister_table(ctx: OpCtx, call: Call) -> Result<Response> {
+    let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
+    let table = tables::unregister(&ctx, &warehouse, &ident).await?;
+    render::committed_table(LoadedTable { etag: None, ..table })
 }
 
 /// Renames a table within its warehouse (`renameTable`).

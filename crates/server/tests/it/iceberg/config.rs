@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 async fn config_names_the_prefix_and_exactly_what_works() {
     let world = World::make().await;
     let config = world.engineer.get("/iceberg/v1/config?warehouse=lake").await.expect(200).json();
-    assert_eq!(config["overrides"], json!({"prefix": "lake"}));
+    assert_eq!(config["overrides"], json!({"prefix": "lake", "namespace-separator": "%1F"}));
     assert_eq!(config["defaults"], json!({}));
     let endpoints: Vec<&str> = config["endpoints"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let mut expected = [
@@ -28,6 +28,9 @@ async fn config_names_the_prefix_and_exactly_what_works() {
         "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}",
         "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}",
         "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/tasks",
+        "POST /v1/{prefix}/namespaces/{namespace}/register",
+        "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/unregister",
+        "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
         "POST /v1/{prefix}/tables/rename",
         "POST /v1/{prefix}/transactions/commit",
     ];

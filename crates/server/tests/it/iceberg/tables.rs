@@ -158,13 +158,11 @@ async fn declared_parameters_are_read() {
     assert_eq!(loaded.get("storage-credentials"), None);
 }
 
-/// F17: `purgeRequested=False` as Python writes it; dropping unlinks only, purging says that it cannot.
+/// F17: `purgeRequested=False` as Python writes it; dropping unlinks only.
 #[tokio::test]
 async fn a_drop_unlinks_only() {
     let world = World::make().await;
     let created = world.create_table("pub", "doomed").await;
-    let refused = world.engineer.delete(&format!("{}?purgeRequested=True", path("doomed"))).await.expect(400);
-    assert_eq!(refused.error("type"), "UnsupportedOperationException");
     drop(world.engineer.delete(&format!("{}?purgeRequested=False", path("doomed"))).await.expect(204));
     let gone = world.engineer.get(&path("doomed")).await.expect(404);
     assert_eq!(gone.error("type"), "NoSuchTableException");

@@ -1,6 +1,6 @@
 //! One recorded request.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A line of a recording.
 pub(super) struct Line {
@@ -13,6 +13,8 @@ pub(super) struct Line {
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) body: Option<Value>,
+    /// Of bodies that were not kept.
+    pub(super) body_keys: Vec<String>,
     pub(super) status: u16,
     pub(super) error: Option<Value>,
     pub(super) idempotency_key: Option<String>,
@@ -36,6 +38,7 @@ fn parse(line: &Value) -> Line {
         path: text("path").unwrap_or_else(|| template.clone()),
         template,
         query: text("query"),
+        body_keys: line.get("body-keys").cloned().map(|keys| serde_json::from_value(keys).unwrap()).unwrap_or_default(),
         body: line.get("body").filter(|body| !body.is_null()).cloned(),
         status: u16::try_from(line["status"].as_u64().unwrap()).unwrap(),
         error: line.get("error").cloned(),
@@ -71,8 +74,30 @@ impl Line {
 
     /// The table in the path.
     pub(super) fn table(&self) -> Option<String> {
-        let (namespace, table) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
+        let (namespace, inside) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
+        let table = inside.split('/').next()?;
         Some(format!("{namespace}/{table}"))
+    }
+
+    /// A report with the members that were recorded.
+    pub(super) fn report(&self) -> Option<Value> {
+        if !self.is("/metrics") {
+            return None;
+        }
+        let mut report = serde_json::Map::new();
+        for key in &self.body_keys {
+            let value = match key.as_str() {
+                "report-type" if self.body_keys.iter().any(|key| key == "filter") => json!("scan-report"),
+                "report-type" => json!("commit-report"),
+                "filter" => json!(true),
+                "projected-field-ids" | "projected-field-names" => json!([]),
+                "metrics" | "metadata" => json!({}),
+                "table-name" | "operation" => json!("x"),
+                _ => json!(1),
+            };
+            report.insert(key.clone(), value);
+        }
+        Some(Value::Object(report))
     }
 
     /// The table that is made.
