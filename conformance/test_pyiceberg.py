@@ -13,12 +13,15 @@ from pyiceberg.exceptions import (
     NamespaceNotEmptyError,
     NoSuchNamespaceError,
     NoSuchTableError,
+    NoSuchViewError,
     TableAlreadyExistsError,
+    ViewAlreadyExistsError,
 )
 from pyiceberg.expressions import EqualTo, GreaterThanOrEqual
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, DayTransform, IdentityTransform
 from pyiceberg.types import LongType, NestedField, StringType
+from pyiceberg.view.metadata import SQLViewRepresentation, ViewRepresentation, ViewVersion
 
 TPCH_KEYS = {
     "region": ["r_regionkey"],
@@ -326,6 +329,35 @@ def test_rename_refuses_a_taken_name_and_a_missing_table(engineer, namespace):
     with pytest.raises(NoSuchTableError):
         engineer.rename_table((namespace, "none"), (namespace, "three"))
     assert sorted(engineer.list_tables(namespace)) == [(namespace, "one"), (namespace, "two")]
+
+
+def test_views_are_created_listed_loaded_and_dropped(engineer, engineer_door, namespace):
+    """A-069, A-076: a view keeps what it was made of, shares its name space with tables, and is no table to SQL."""
+    statement = SQLViewRepresentation(type="sql", sql="SELECT id FROM people", dialect="spark")
+    version = ViewVersion(
+        schema_id=0, representations=[ViewRepresentation(root=statement)], default_namespace=(namespace,)
+    )
+    engineer.create_table((namespace, "people"), schema=PEOPLE)
+    with pytest.raises(ViewAlreadyExistsError):
+        engineer.create_view((namespace, "people"), PEOPLE, version)
+    made = engineer.create_view((namespace, "seen"), PEOPLE, version, properties={"comment": "c"})
+    with pytest.raises(ViewAlreadyExistsError):
+        engineer.create_view((namespace, "seen"), PEOPLE, version)
+    with pytest.raises(TableAlreadyExistsError):
+        engineer.create_table((namespace, "seen"), schema=PEOPLE)
+    assert engineer.view_exists((namespace, "seen")) and not engineer.table_exists((namespace, "seen"))
+    assert engineer.list_views(namespace) == [(namespace, "seen")]
+    assert engineer.list_tables(namespace) == [(namespace, "people")]
+    loaded = engineer.load_view((namespace, "seen"))
+    assert loaded.metadata == made.metadata and loaded.metadata.properties["comment"] == "c"
+    assert loaded.metadata.versions[0].representations[0].root == statement
+    assert engineer_door.ask(f"SELECT id FROM {quoted(namespace, 'seen')}").status_code != 200
+    engineer.drop_view((namespace, "seen"))
+    assert not engineer.view_exists((namespace, "seen"))
+    with pytest.raises(NoSuchViewError):
+        engineer.load_view((namespace, "seen"))
+    with pytest.raises(NoSuchViewError):
+        engineer.drop_view((namespace, "seen"))
 
 
 def test_a_new_table_under_an_old_name_is_a_new_table(engineer, engineer_door, namespace):

@@ -7,7 +7,10 @@ use polder_types::{Error, Location, Result};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::{cache::MetadataCache, faults::Faults, heavy::Heavy, io::FileIo, locks::CommitLocks, storage::Storage};
+use crate::{
+    cache::MetadataCache, faults::Faults, heavy::Heavy, io::FileIo, locks::CommitLocks, storage::Storage,
+    views::ViewCache,
+};
 
 /// How much memory the metadata cache may take, unless said otherwise.
 pub const METADATA_CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
@@ -45,6 +48,7 @@ struct Inner {
     managed_base: Option<Location>,
     tenants_bring_directories: bool,
     metadata: MetadataCache,
+    views: ViewCache,
     files: FileIo,
     heavy: Heavy,
     locks: CommitLocks,
@@ -65,6 +69,7 @@ impl Catalog {
             managed_base: options.managed_base,
             tenants_bring_directories: options.tenants_bring_directories,
             metadata: MetadataCache::new(options.metadata_cache_bytes, files.clone(), heavy.clone()),
+            views: ViewCache::new(files.clone(), heavy.clone()),
             files,
             heavy,
             locks: CommitLocks::new(),
@@ -108,6 +113,10 @@ impl Catalog {
 
     pub(crate) fn metadata(&self) -> &MetadataCache {
         &self.0.metadata
+    }
+
+    pub(crate) fn views(&self) -> &ViewCache {
+        &self.0.views
     }
 
     pub(crate) fn files(&self) -> &FileIo {

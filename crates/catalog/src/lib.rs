@@ -31,6 +31,7 @@ pub mod tables;
 #[cfg(test)]
 mod testing;
 mod view;
+pub mod views;
 pub mod warehouses;
 mod writer;
 
@@ -42,3 +43,4 @@ pub use information::{VisibleTables, visible_tables};
 pub use policy_schema::policy_schema;
 pub use storage::{S3Profile, Storage};
 pub use view::SnapshotsMode;
+pub use views::ViewCommit;

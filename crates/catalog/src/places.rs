@@ -4,7 +4,7 @@
 use polder_store::WarehouseRow;
 use polder_types::{Error, Location, Result, Subject};
 
-use crate::metadata::TableDoc;
+use crate::metadata::{TableDoc, view::ViewDoc};
 
 /// The directory of a table's metadata files, below its location.
 pub(crate) const METADATA_DIRECTORY: &str = "metadata";
@@ -67,6 +67,27 @@ pub(crate) fn check_document(doc: &TableDoc, registered: &Location) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Checks every location that a view's document names, and finds its own with the root that holds it. A view has no
+/// data, so it may move.
+///
+/// # Errors
+/// `Invalid` unless the view lies below a root of the warehouse, and everything else below the view.
+// SECURITY: at every change, whatever was changed (R4, R10).
+pub(crate) fn check_view_document<'a>(warehouse: &'a WarehouseRow, doc: &ViewDoc) -> Result<(&'a Location, Location)> {
+    let about = |error: Error| error.about(Subject::View);
+    let own = doc.location().map_err(about)?;
+    let root = check_table_location(warehouse, &own).map_err(about)?;
+    for named in doc.locations().into_iter().filter(|named| named.member != "location") {
+        let what = format!("location in `{}`", named.member);
+        let place = Location::parse(&named.text)
+            .map_err(|error| about(refused(&what, "it is not a valid location").with_source(error)))?;
+        if !place.is_within(&own) || place == own {
+            return Err(about(refused(&what, "it is not below the view's own location")));
+        }
+    }
+    Ok((root, own))
 }
 
 fn moved(place: &Location, registered: &Location) -> Error {

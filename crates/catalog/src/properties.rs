@@ -1,6 +1,6 @@
 //! Properties that clients may not choose: how files are reached, which classes are loaded, who somebody is.
 
-use polder_types::{Error, Principal, Result};
+use polder_types::{Error, Principal, Result, Subject};
 
 /// The property that names a table's or namespace's owner.
 const OWNER: &str = "owner";
@@ -92,6 +92,70 @@ fn not_allowed(name: &str) -> Error {
         "property_not_allowed",
         format!("the property `{name}` is not allowed: only the catalog says how files are reached and by whom"),
     )
+}
+
+/// Ends of names that say as whom an engine runs a view.
+const IDENTITY_ENDINGS: [&str; 4] = ["run-as-owner", "run_as_owner", "run-as", "run_as"];
+
+/// True for a property that makes an engine run a view with the rights of the one it names.
+fn names_identity(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    IDENTITY_ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// As [`govern`], for a view: Trino asks for `trino.run-as-owner` wherever it makes one, so the caller's own name is let
+/// through. Nobody is handed the rights of anybody else (R36).
+///
+/// # Errors
+/// As [`govern`].
+pub(crate) fn govern_view<'a>(
+    properties: impl IntoIterator<Item = (&'a String, &'a mut String)>,
+    principal: &Principal,
+) -> Result<()> {
+    let own = |name: &String, text: &String| names_identity(name) && text.as_str() == principal.name.as_ref();
+    govern(properties.into_iter().filter(|(name, text)| !own(name, text)), principal)
+}
+
+/// Checks the properties of a view's document as it would be stored, whoever wrote them first.
+///
+/// # Errors
+/// `Forbidden` if the view runs as somebody else: who could change what it says would act with that one's rights (R36).
+pub(crate) fn check_view_identity<'a>(
+    properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    principal: &Principal,
+) -> Result<()> {
+    let other = |(name, text): &(&str, &str)| names_identity(name) && *text != principal.name.as_ref();
+    match properties.into_iter().find(other) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::forbidden(
+            Subject::View,
+            format!(
+                "the view runs with the rights of somebody else (`{name}`), who alone may change it; \
+                 remove the property in the same commit"
+            ),
+        )),
+    }
+}
+
+/// Checks the properties of a document that somebody else wrote: nothing in it may be what the caller could not set.
+///
+/// # Errors
+/// `Invalid` naming the first property that is refused.
+pub(crate) fn check_written<'a>(
+    properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    principal: &Principal,
+) -> Result<()> {
+    for (name, text) in properties {
+        let (name, mut governed) = (name.to_owned(), text.to_owned());
+        govern_view([(&name, &mut governed)], principal)?;
+        if governed != text {
+            return Err(Error::invalid(
+                "property_not_allowed",
+                format!("the property `{name}` names somebody else than you"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use polder_policy::{Action, DenialReason, Permit, actions};
-use polder_store::{NamespaceRow, TableRow, WarehouseRow};
+use polder_store::{NamespaceRow, TableRow, ViewRow, WarehouseRow};
 use polder_types::{Error, ErrorKind, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
 
 use crate::OpCtx;
@@ -58,6 +58,41 @@ pub(crate) async fn table_if_any(
 /// The answer for a table that is not there.
 pub(crate) fn no_such_table(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent) -> Error {
     hidden(ctx, warehouse, Error::not_found(Subject::Table, &ident.to_string()))
+}
+
+/// Finds a view.
+///
+/// # Errors
+/// As [`namespace`].
+pub(crate) async fn view(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent) -> Result<Arc<ViewRow>> {
+    let found = ctx.catalog().store().resolve_view(&warehouse.warehouse, ident).await?;
+    found.ok_or_else(|| hidden(ctx, warehouse, Error::not_found(Subject::View, &ident.to_string())))
+}
+
+/// Refuses a name that a table or view has; the transaction decides it for good.
+///
+/// # Errors
+/// `AlreadyExists`, in Java's words for a name of the other kind.
+pub(crate) async fn refuse_taken(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    wanted: Subject,
+    ident: &TableIdent,
+) -> Result<()> {
+    let there = if table_if_any(ctx, warehouse, ident).await?.is_some() {
+        Subject::Table
+    } else if ctx.catalog().store().resolve_view(&warehouse.warehouse, ident).await?.is_some() {
+        Subject::View
+    } else {
+        return Ok(());
+    };
+    let taken = Error::already_exists(there, &ident.to_string());
+    if there == wanted {
+        return Err(taken);
+    }
+    let noun = if there == Subject::View { "View" } else { "Table" };
+    let message = format!("{noun} with same name already exists: {ident}");
+    Err(Error::new(taken.kind(), there, taken.code(), message))
 }
 
 /// Decides on something inside a warehouse.

@@ -2,7 +2,7 @@
 
 use polder_types::Scope;
 
-use crate::{NamespaceRef, Privilege, Resource, TableRef, TenantRef, WarehouseRef};
+use crate::{NamespaceRef, Privilege, Resource, TableRef, TenantRef, ViewRef, WarehouseRef};
 
 /// How an action is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,6 +109,22 @@ actions! {
     RenameTable(TableRef) = "rename_table", Drop, Catalog, Atomic, Indifferent;
     /// `reportMetrics`.
     ReportMetrics(TableRef) = "report_metrics", Read, Catalog, Counted, Refuse;
+    /// `listViews`.
+    ListViews(NamespaceRef) = "list_views", List, Catalog, Counted, Indifferent;
+    /// `createView`.
+    CreateView(NamespaceRef) = "create_view", Create, Catalog, Atomic, Indifferent;
+    /// `registerView`.
+    RegisterView(NamespaceRef) = "register_view", Create, Catalog, Atomic, Indifferent;
+    /// `loadView`; also a view that a table is loaded through (`referenced-by`).
+    LoadView(ViewRef) = "load_view", Read, Catalog, Counted, Refuse;
+    /// `viewExists`.
+    ViewExists(ViewRef) = "view_exists", List, Catalog, Counted, Indifferent;
+    /// `replaceView`.
+    ReplaceView(ViewRef) = "replace_view", Write, Catalog, Atomic, Refuse;
+    /// `dropView`.
+    DropView(ViewRef) = "drop_view", Drop, Catalog, Atomic, Indifferent;
+    /// The source of `renameView`.
+    RenameView(ViewRef) = "rename_view", Drop, Catalog, Atomic, Indifferent;
     /// `query` and `explain` over a table.
     QueryTable(TableRef) = "query_table", Read, Query, Strict, Enforce;
     /// A query as a whole; every principal of the tenant may ask, each table is authorized by itself.

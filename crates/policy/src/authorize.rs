@@ -274,10 +274,16 @@ pub fn denied(denial: &Denial) -> Error {
             ErrorKind::Forbidden,
             denial.subject,
             "restricted",
-            format!(
-                "table `{}` has a row filter or column mask for you; read it with POST /api/v1/query",
-                denial.object
-            ),
+            match denial.subject {
+                // Nothing reads it for them: the gateway knows no views.
+                Subject::View => {
+                    format!("view `{}` has a name with a row filter or column mask for you", denial.object)
+                }
+                _ => format!(
+                    "table `{}` has a row filter or column mask for you; read it with POST /api/v1/query",
+                    denial.object
+                ),
+            },
         ),
     }
 }

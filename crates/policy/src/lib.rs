@@ -32,7 +32,7 @@ pub use mask::{BoundMask, Mask, MaskAction};
 pub use permit::{ListPermit, Permit, Visibility, Visible};
 pub use predicate::{BoundPredicate, Comparison, FieldPredicate, Literal, Operand, Predicate};
 pub use privilege::Privilege;
-pub use resource::{NamespaceRef, Resource, TableRef, TenantRef, WarehouseRef};
+pub use resource::{NamespaceRef, Resource, TableRef, TenantRef, ViewRef, WarehouseRef};
 pub use restriction::{Applied, Audience, ColumnPath, Obligations, Restriction, Rule};
 pub use schema::{Field, FieldType, Primitive, Schema};
 pub use snapshot::{EXTERNAL_SUBJECT, KeyRecord, PolicySnapshot, PrincipalRecord, RoleRecord, SnapshotParts};

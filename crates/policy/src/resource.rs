@@ -72,6 +72,14 @@ impl TableRef {
     }
 }
 
+/// A view: for every decision a relation like a table, under the same names and ids, so that no grant, denial or
+/// restriction is lost when the one takes the other's name (R35). Only what callers are told of it differs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ViewRef {
+    /// What grants and restrictions stand on.
+    pub relation: TableRef,
+}
+
 /// What a decision needs of a resource.
 pub trait Resource: Clone + Send + Sync + std::fmt::Debug + 'static {
     /// The kind, for errors.
@@ -84,7 +92,7 @@ pub trait Resource: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn names(&self) -> Vec<SecurableName>;
     /// The name for messages.
     fn display(&self) -> String;
-    /// The table, if it is one.
+    /// What restrictions and quarantine hold for, if it is a table or view.
     fn as_table(&self) -> Option<&TableRef> {
         None
     }
@@ -167,5 +175,24 @@ impl Resource for TableRef {
     }
     fn as_table(&self) -> Option<&TableRef> {
         Some(self)
+    }
+}
+
+impl Resource for ViewRef {
+    const SUBJECT: Subject = Subject::View;
+    fn tenant(&self) -> &TenantId {
+        self.relation.tenant()
+    }
+    fn chain(&self) -> Vec<Securable> {
+        self.relation.chain()
+    }
+    fn names(&self) -> Vec<SecurableName> {
+        self.relation.names()
+    }
+    fn display(&self) -> String {
+        self.relation.display()
+    }
+    fn as_table(&self) -> Option<&TableRef> {
+        Some(&self.relation)
     }
 }

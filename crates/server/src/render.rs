@@ -1,6 +1,7 @@
 //! What leaves the server: the one file that turns errors into bodies, and answers into bytes. Decides nothing.
 
 mod table;
+mod view;
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
@@ -8,6 +9,7 @@ use polder_types::{Detail, Error, ErrorKind, Position, RequestId, Result, Subjec
 use serde::Serialize;
 
 pub(crate) use table::{committed_table, loaded_table, not_modified};
+pub(crate) use view::loaded_view;
 
 /// How the errors of a route look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::{
     routes::{
         admin::{self, audit, grants, jobs, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
-        iceberg::{config, namespaces, plans, reports, tables, transactions},
+        iceberg::{config, namespaces, plans, reports, tables, transactions, views},
         metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
@@ -105,6 +105,14 @@ fn iceberg_clients(routes: Protected) -> Protected {
             &op::FETCH_SCAN_TASKS,
             plans::fetch_scan_tasks,
         )
+        .in_warehouse(GET, "/namespaces/{namespace}/views", &op::LIST_VIEWS, views::list_views)
+        .in_warehouse(POST, "/namespaces/{namespace}/views", &op::CREATE_VIEW, views::create_view)
+        .in_warehouse(GET, "/namespaces/{namespace}/views/{view}", &op::LOAD_VIEW, views::load_view)
+        .in_warehouse(HEAD, "/namespaces/{namespace}/views/{view}", &op::VIEW_EXISTS, views::view_exists)
+        .in_warehouse(POST, "/namespaces/{namespace}/views/{view}", &op::REPLACE_VIEW, views::replace_view)
+        .in_warehouse(DELETE, "/namespaces/{namespace}/views/{view}", &op::DROP_VIEW, views::drop_view)
+        .in_warehouse(POST, "/namespaces/{namespace}/register-view", &op::REGISTER_VIEW, views::register_view)
+        .in_warehouse(POST, "/views/rename", &op::RENAME_VIEW, views::rename_view)
 }
 
 /// Analysts and agents.

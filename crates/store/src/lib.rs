@@ -3,7 +3,7 @@
 //!
 //! Functions that take no permit, and why (`xtask tidy` holds this list):
 //! - `open`, `close`, `bootstrap`, `statements`: the life of the process; `bootstrap` works on an empty database only.
-//! - `resolve_tenant`, `resolve_warehouse`, `default_warehouse`, `resolve_namespace`, `resolve_table`, `resolve_relation`: what a decision is about.
+//! - `resolve_tenant`, `resolve_warehouse`, `default_warehouse`, `resolve_namespace`, `resolve_table`, `resolve_relation`, `resolve_view`, `resolve_view_by_id`: what a decision is about.
 //! - `verify_key`, `policy_snapshot`, `newest_snapshot`, `glance`, `signing_key`: what a decision is made from.
 //! - `outcome_of`, `keep_refusal`: what became of the caller's own request, before its objects are looked for again.
 //! - `record_strict`, `count`, `flush_counted`: writing the audit trail.
@@ -41,6 +41,7 @@ mod tables;
 mod tenants;
 mod transactions;
 mod tx;
+mod views;
 mod warehouses;
 mod writer;
 
@@ -66,4 +67,5 @@ pub use tables::{
     ColumnBinding, CommitOutcome, Creation, NewTable, PointerSwap, Registrar, Replaced, TableEntry, TableRow,
 };
 pub use tenants::TenantRow;
+pub use views::{NewView, ViewOutcome, ViewRow, ViewSwap};
 pub use warehouses::{NewWarehouse, WarehouseRow};

@@ -94,7 +94,7 @@ impl Store {
     /// Drops an empty namespace.
     ///
     /// # Errors
-    /// `NotFound`; `NotEmpty` while it has tables or namespaces.
+    /// `NotFound`; `NotEmpty` while it has tables, views or namespaces.
     pub async fn drop_namespace(&self, permit: &Permit<actions::DropNamespace>, stamp: &Stamp) -> Result<()> {
         let (trail, namespace) = (Trail::of(permit, stamp), permit.resource().clone());
         self.write("drop_namespace", move |tx| Box::pin(async move { delete(tx, &trail, &namespace).await })).await
@@ -317,7 +317,7 @@ async fn delete(tx: &mut Tx, trail: &Trail, namespace: &NamespaceRef) -> Result<
     let (tables, children): (bool, bool) =
         row.map_or(Ok((false, false)), |row| Ok::<_, Error>((row.get(0)?, row.get(1)?)))?;
     if tables || children {
-        let what = if tables { "tables" } else { "namespaces" };
+        let what = if tables { "tables or views" } else { "namespaces" };
         let message = format!("namespace `{}` is not empty: it has {what}", namespace.name);
         return Err(Error::new(ErrorKind::NotEmpty, Subject::Namespace, "not_empty", message));
     }

@@ -1,10 +1,10 @@
-//! Tables (and, later, views: one name space): resolving, listing, and the ways they change.
+//! Tables: resolving, listing, and the ways they change. Views share the name space and have a file of their own.
 
-mod change;
+pub(crate) mod change;
 mod commit;
-mod place;
+pub(crate) mod place;
 mod register;
-mod retired;
+pub(crate) mod retired;
 
 use std::sync::Arc;
 
@@ -290,7 +290,7 @@ impl Store {
     }
 }
 
-fn entry(row: &Row, namespace: &NamespaceRef) -> Result<TableEntry> {
+pub(crate) fn entry(row: &Row, namespace: &NamespaceRef) -> Result<TableEntry> {
     let ident = TableIdent { namespace: namespace.name.clone(), name: row.text(1)? };
     Ok(TableEntry { id: RelationId(row.uuid(0)?), ident })
 }

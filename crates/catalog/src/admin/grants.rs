@@ -1,7 +1,7 @@
 //! Grants: names of objects become ids with their parents; an allow dies with the object, a deny stays with the name.
 
-use polder_policy::{Effect, Privilege, actions};
-use polder_store::{GrantRow, GrantTarget, NewGrants, Page, PageRequest};
+use polder_policy::{Effect, Privilege, TableRef, WarehouseRef, actions};
+use polder_store::{GrantRow, GrantTarget, NewGrants, Page, PageRequest, Store};
 use polder_types::{Error, Namespace, Result, Subject, TableIdent, WarehouseName};
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ pub struct ObjectName {
     pub warehouse: Option<WarehouseName>,
     /// The namespace.
     pub namespace: Option<Namespace>,
-    /// The table.
+    /// The table or view.
     pub table: Option<String>,
 }
 
@@ -85,13 +85,22 @@ async fn resolve(ctx: &OpCtx, name: &ObjectName) -> Result<GrantTarget> {
     };
     if let Some(table) = &name.table {
         let ident = TableIdent::new(namespace.clone(), table.clone())?;
-        let row = store.resolve_table(&warehouse.warehouse, &ident).await?;
-        let row = row.ok_or_else(|| Error::not_found(Subject::Table, &ident.to_string()))?;
-        return Ok(GrantTarget::Table(row.table.clone()));
+        let found = relation(store, &warehouse.warehouse, &ident).await?;
+        let found = found.ok_or_else(|| Error::not_found(Subject::Table, &ident.to_string()))?;
+        return Ok(GrantTarget::Table(found));
     }
     let row = store.resolve_namespace(&warehouse.warehouse, namespace).await?;
     let row = row.ok_or_else(|| Error::not_found(Subject::Namespace, &namespace.to_string()))?;
     Ok(GrantTarget::Namespace(row.namespace.clone()))
+}
+
+/// Finds what carries a name: tables and views share one name space, and everything that can stand on a name.
+pub(super) async fn relation(store: &Store, warehouse: &WarehouseRef, ident: &TableIdent) -> Result<Option<TableRef>> {
+    if let Some(row) = store.resolve_table(warehouse, ident).await? {
+        return Ok(Some(row.table.clone()));
+    }
+    let view = store.resolve_view(warehouse, ident).await?;
+    Ok(view.map(|row| row.view.relation.clone()))
 }
 
 fn incomplete(why: &'static str) -> Error {

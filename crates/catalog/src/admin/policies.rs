@@ -5,6 +5,7 @@ use polder_policy::{Action, Audience, PolicySpec, actions};
 use polder_store::{NewPolicy, Page, PageRequest, PolicyRow, PolicyTarget};
 use polder_types::{Error, ErrorKind, Result, Scope, Subject, TableIdent, WarehouseName, check_name};
 
+use super::grants;
 use crate::{OpCtx, columns, policy_schema};
 
 /// How often a policy is compiled again because a commit moved the table meanwhile.
@@ -91,7 +92,7 @@ pub async fn list(ctx: &OpCtx, page: &PageRequest) -> Result<Page<PolicyRow>> {
     ctx.catalog().store().list_policies(&permit, page).await
 }
 
-/// Ends the quarantine of a table that was created where restrictions hold (R35); false if it was in none.
+/// Ends the quarantine of a table or view that was created where restrictions hold (R35); false if it was in none.
 ///
 /// # Errors
 /// `NotFound`; `Forbidden`.
@@ -102,8 +103,8 @@ pub async fn release_table(ctx: &OpCtx, warehouse: &WarehouseName, ident: &Table
         let absent = || Error::not_found(Subject::Table, &ident.to_string());
         let store = ctx.catalog().store();
         let row = store.resolve_warehouse(ctx.tenant(), warehouse).await?.ok_or_else(absent)?;
-        let table = store.resolve_table(&row.warehouse, ident).await?.ok_or_else(absent)?;
-        let permit = ctx.authorize(actions::ReleaseTable, &table.table)?;
+        let table = grants::relation(store, &row.warehouse, ident).await?.ok_or_else(absent)?;
+        let permit = ctx.authorize(actions::ReleaseTable, &table)?;
         store.release_table(&permit, &ctx.stamp()).await
     })
     .await

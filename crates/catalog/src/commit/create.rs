@@ -184,10 +184,7 @@ pub(crate) fn policy_editor(ctx: &OpCtx) -> Option<Permit<actions::ManagePolicie
 }
 
 async fn refuse_taken(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent) -> Result<()> {
-    match resolve::table_if_any(ctx, warehouse, ident).await? {
-        None => Ok(()),
-        Some(_) => Err(Error::already_exists(Subject::Table, &ident.to_string())),
-    }
+    resolve::refuse_taken(ctx, warehouse, Subject::Table, ident).await
 }
 
 /// Makes what DuckDB expects to find.

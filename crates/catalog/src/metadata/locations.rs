@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::TableDoc;
 
 /// Properties whose values are locations.
-const LOCATION_PROPERTIES: [&str; 4] =
+pub(super) const LOCATION_PROPERTIES: [&str; 4] =
     ["write.data.path", "write.metadata.path", "write.folder-storage.path", "write.object-storage.path"];
 
 /// A location that the document names.

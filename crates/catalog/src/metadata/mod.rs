@@ -12,6 +12,7 @@ mod requirements;
 mod schema;
 mod updates;
 mod validate;
+pub mod view;
 
 pub use create::{NewTable, create};
 pub use doc::TableDoc;

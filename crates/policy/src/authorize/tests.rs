@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{Audience, Restriction, TableRef, TenantRef, WarehouseRef, actions, fixture::*, reference};
+use crate::{Audience, Restriction, TableRef, TenantRef, ViewRef, WarehouseRef, actions, fixture::*, reference};
 
 fn filter_on(table: &TableRef) -> Restriction {
     restriction(
@@ -14,6 +14,10 @@ fn filter_on(table: &TableRef) -> Restriction {
         Audience::Everyone,
         rule(json!({"row_filter": {"type": "eq", "term": "region", "value": "us"}})),
     )
+}
+
+fn view(relation: &TableRef) -> ViewRef {
+    ViewRef { relation: relation.clone() }
 }
 
 fn reason<T>(result: Result<T, Denial>) -> &'static str {
@@ -156,8 +160,18 @@ fn a_restricted_principal_is_refused_where_nothing_enforces() {
         authorize(&snapshot, &ann, actions::CommitTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::ReportMetrics, &emp()).map(drop),
     ];
+    let view = view(&emp());
+    let of_views = [
+        authorize(&snapshot, &ann, actions::LoadView, &view).map(drop),
+        authorize(&snapshot, &ann, actions::ReplaceView, &view).map(drop),
+    ];
     let refusing = actions::TABLE.iter().filter(|row| row.3 == ObligationMode::Refuse).count();
-    assert_eq!(refusals.len(), refusing, "every action that refuses is tested here");
+    assert_eq!(refusals.len() + of_views.len(), refusing, "every action that refuses is tested here");
+    for refusal in of_views {
+        let error = denied(&refusal.unwrap_err());
+        assert_eq!((error.kind(), error.code(), error.subject()), (ErrorKind::Forbidden, "restricted", Subject::View));
+        assert_eq!(error.message(), "view `pub.emp` has a name with a row filter or column mask for you");
+    }
     for refusal in refusals {
         let error = denied(&refusal.unwrap_err());
         assert_eq!((error.kind(), error.code()), (ErrorKind::Forbidden, "restricted"));
@@ -184,7 +198,7 @@ fn read_unrestricted_exempts_unless_denied() {
     assert_eq!(reason(authorize(&not_exempt, &ann, actions::LoadTable, &emp())), "restricted");
 }
 
-/// R35: a restriction holds for whatever carries the name, and for the table under any other name.
+/// R35: a restriction holds for whatever carries the name, a view too, and for the table under any other name.
 #[test]
 fn a_restriction_stays_with_the_name_and_the_table() {
     let snapshot = snapshot("acme", vec![allow(1, Privilege::Read, &tenant("acme"))], vec![filter_on(&emp())]);
@@ -197,6 +211,7 @@ fn a_restriction_stays_with_the_name_and_the_table() {
         (table(&elsewhere, 99, "emp"), "ok"),
     ] {
         assert_eq!(reason(authorize(&snapshot, &ann, actions::LoadTable, &table)), expected, "{table:?}");
+        assert_eq!(reason(authorize(&snapshot, &ann, actions::LoadView, &view(&table))), expected, "{table:?}");
     }
 }
 
@@ -288,6 +303,16 @@ impl Decide<'_> {
         ]
     }
 
+    fn view(&self, view: &ViewRef) -> Decisions {
+        vec![
+            self.one(actions::LoadView, view),
+            self.one(actions::ViewExists, view),
+            self.one(actions::ReplaceView, view),
+            self.one(actions::DropView, view),
+            self.one(actions::RenameView, view),
+        ]
+    }
+
     fn namespace(&self, namespace: &NamespaceRef) -> Decisions {
         vec![
             self.one(actions::ListNamespaces, namespace),
@@ -299,6 +324,9 @@ impl Decide<'_> {
             self.one(actions::CreateTable, namespace),
             self.one(actions::RegisterTable, namespace),
             self.one(actions::RenameInto, namespace),
+            self.one(actions::ListViews, namespace),
+            self.one(actions::CreateView, namespace),
+            self.one(actions::RegisterView, namespace),
         ]
     }
 
@@ -334,6 +362,8 @@ impl Decide<'_> {
             ("pub", self.namespace(&public())),
             ("pub.emp", self.table(&emp())),
             ("pub.dim", self.table(&table(&public(), 2, "dim"))),
+            ("pub.emp", self.view(&view(&emp()))),
+            ("pub.dim", self.view(&view(&table(&public(), 2, "dim")))),
         ];
         let tested: std::collections::BTreeSet<&str> = all.iter().flat_map(|(_, d)| d.iter().map(|d| d.0)).collect();
         assert!(actions::TABLE.iter().all(|row| tested.contains(row.0)), "every action is in the matrix");

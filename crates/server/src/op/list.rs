@@ -9,6 +9,8 @@ use crate::render::Style;
 const METADATA_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A form of the token endpoint: two tokens and some words.
 const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Bodies that carry the definition of a view.
+const VIEW_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The gateway's own bound on a statement is 64 KiB; JSON may escape every byte of it.
 const QUERY_BYTES_MAX: usize = 512 * 1024;
 
@@ -46,6 +48,14 @@ ops! {
     FETCH_PLANNING_RESULT = Op::iceberg::<PlanTable>("fetch_planning_result");
     CANCEL_PLANNING = Op::iceberg::<PlanTable>("cancel_planning");
     FETCH_SCAN_TASKS = Op::iceberg::<PlanTable>("fetch_scan_tasks");
+    LIST_VIEWS = Op::iceberg::<ListViews>("list_views");
+    CREATE_VIEW = Op::iceberg::<CreateView>("create_view").body(VIEW_BYTES_MAX).seconds(60);
+    REGISTER_VIEW = Op::iceberg::<RegisterView>("register_view").seconds(60);
+    LOAD_VIEW = Op::iceberg::<LoadView>("load_view");
+    VIEW_EXISTS = Op::iceberg::<ViewExists>("view_exists");
+    REPLACE_VIEW = Op::iceberg::<ReplaceView>("replace_view").body(VIEW_BYTES_MAX).seconds(60);
+    DROP_VIEW = Op::iceberg::<DropView>("drop_view");
+    RENAME_VIEW = Op::iceberg::<RenameView>("rename_view");
 
     QUERY = Op::gateway::<Query>("query").body(QUERY_BYTES_MAX).seconds(60);
     EXPLAIN = Op::gateway::<Query>("explain").body(QUERY_BYTES_MAX).seconds(60);

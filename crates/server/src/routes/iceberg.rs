@@ -1,6 +1,7 @@
 //! The Iceberg REST door: handlers named after the specification's operations.
 
 pub(crate) mod again;
+mod chain;
 pub(crate) mod config;
 pub(crate) mod namespaces;
 mod paging;
@@ -8,6 +9,7 @@ pub(crate) mod plans;
 pub(crate) mod reports;
 pub(crate) mod tables;
 pub(crate) mod transactions;
+pub(crate) mod views;
 
 use polder_catalog::{OpCtx, warehouses};
 use polder_types::{Error, Namespace, Result, Subject, TableIdent, WarehouseName};

@@ -11,3 +11,4 @@ mod register;
 mod reports;
 mod tables;
 mod transactions;
+mod views;

@@ -9,7 +9,7 @@ async fn unknown_paths_are_404_in_the_style_of_their_door() {
     let world = World::make().await;
     for caller in [&world.server.anonymous(), &world.engineer] {
         for path in [
-            "/iceberg/v1/lake/views",
+            "/iceberg/v1/lake/functions",
             "/iceberg/v2",
             "/iceberg/v1/lake/namespaces/pub/registered",
             "/iceberg/v1/lake/transactions",

@@ -6,7 +6,11 @@ use polder_policy::{NamespaceRef, TableRef};
 use polder_types::{Error, Location, RelationId, Result, Subject, TenantId, WarehouseId};
 use uuid::Uuid;
 
-use super::{ColumnBinding, NewTable, TableRow, place::Place, retired};
+use super::{
+    ColumnBinding, NewTable, TableRow,
+    place::{self, Place},
+    retired,
+};
 use crate::{
     AuditDetail, AuditObject, JobWork, Outcome,
     audit::Trail,
@@ -74,8 +78,8 @@ pub(super) async fn make(
     Ok(row)
 }
 
-/// Looks for a table at, around or below a location, one apart.
-pub(super) async fn refuse_overlap(
+/// Looks for a table or view at, around or below a location, one apart.
+pub(crate) async fn refuse_overlap(
     session: &mut Session,
     tenant: &TenantId,
     warehouse: WarehouseId,
@@ -165,7 +169,7 @@ pub(super) async fn take_away(tx: &mut Tx, trail: &Trail, table: &TableRef, leav
         return Err(if tx.row(still).await?.is_some() { tenants::stale() } else { absent(table) });
     };
     let (version, location, metadata_location) = (row.int(0)? + 1, row.text(1)?, row.text(2)?);
-    retired::retire(tx, trail, table, &location, &restrictions).await?;
+    retired::retire(tx, trail, table, &location, Some(&restrictions)).await?;
     // Allows die with the id (R19). What stands on the name stays: policies, and denies.
     if grants::die_with(tx, trail, "table", table.id.0, Subject::Table).await? > 0 {
         tenants::bump(tx, &trail.tenant).await?;
@@ -201,7 +205,9 @@ pub(super) async fn rename(
 ) -> Result<Arc<TableRow>> {
     tx.alone(Lock::Warehouse(from.namespace.warehouse.id)).await?;
     // Before the table's own row, as in a commit: the tenant's is always the first of the two (docs/decisions/0008).
-    let place = Place::look(tx, &[source, target], &to.namespace, &to.name).await?;
+    let place = Place::look(tx, &[source, target], &to.namespace, &to.name)
+        .await
+        .map_err(|error| place::rename_refused(error, &from.ident(), &to.ident()))?;
     let query = sql! {
         sqlite: "SELECT quarantined, metadata_location FROM relations \
             WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table'",
@@ -246,18 +252,22 @@ pub(super) async fn rename(
 pub(super) async fn release(tx: &mut Tx, trail: &Trail, mut table: TableRef) -> Result<bool> {
     tx.alone(Lock::Warehouse(table.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
-    let query = sql("SELECT quarantined FROM relations \
+    // A view waits for its release like a table.
+    let query = sql("SELECT quarantined, kind = 'view' FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4");
     let query = query.bind(&trail.tenant).bind(table.id).bind(table.namespace.id()).bind(table.name.as_ref());
-    if !tx.row(query).await?.ok_or_else(|| absent(&table))?.get::<bool>(0)? {
+    let found = tx.row(query).await?.ok_or_else(|| absent(&table))?;
+    if !found.get::<bool>(0)? {
         return Ok(false);
     }
+    let subject = if found.get::<bool>(1)? { Subject::View } else { Subject::Table };
     let query = sql("UPDATE relations SET quarantined = FALSE, version = version + 1 \
          WHERE tenant_id = $1 AND id = $2 RETURNING version");
     let row = tx.row(query.bind(&trail.tenant).bind(table.id)).await?.ok_or_else(|| absent(&table))?;
     tenants::bump(tx, &trail.tenant).await?;
     table.quarantined = false;
     tx.changed(Change::TableGone(table_key(&table)));
-    trail.note(tx, "release_table", object(&table, row.int(0)?), AuditDetail::None).await?;
+    let released = AuditObject { subject, ..object(&table, row.int(0)?) };
+    trail.note(tx, "release_table", released, AuditDetail::None).await?;
     Ok(true)
 }

@@ -2,7 +2,7 @@
 //! comes to carry the name takes over (R35).
 
 use polder_policy::NamespaceRef;
-use polder_types::{Error, QualifiedName, RelationId, Result, Subject, TableIdent, TenantId};
+use polder_types::{Error, ErrorKind, QualifiedName, RelationId, Result, Subject, TableIdent, TenantId};
 
 use super::ColumnBinding;
 use crate::{
@@ -12,7 +12,54 @@ use crate::{
     tx::Tx,
 };
 
-pub(super) struct Place {
+/// What carries a name: tables and views share one name space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RelationKind {
+    Table,
+    View,
+}
+
+impl RelationKind {
+    fn of(text: &str) -> Self {
+        if text == "view" { Self::View } else { Self::Table }
+    }
+
+    fn subject(self) -> Subject {
+        match self {
+            Self::Table => Subject::Table,
+            Self::View => Subject::View,
+        }
+    }
+
+    /// The refusal of a name that `self` was to get and `there` carries, in Java's words.
+    fn taken_by(self, there: Self, ident: &TableIdent) -> Error {
+        let plain = Error::already_exists(there.subject(), &ident.to_string());
+        if self == there {
+            return plain;
+        }
+        let message = format!("{} with same name already exists: {ident}", there.noun());
+        Error::new(plain.kind(), there.subject(), plain.code(), message)
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Table => "Table",
+            Self::View => "View",
+        }
+    }
+}
+
+/// The refusal of a rename onto a name that is taken, in Java's words.
+pub(crate) fn rename_refused(error: Error, from: &TableIdent, to: &TableIdent) -> Error {
+    if error.kind() != ErrorKind::AlreadyExists {
+        return error;
+    }
+    let there = if error.subject() == Subject::View { RelationKind::View } else { RelationKind::Table };
+    let message = format!("Cannot rename {from} to {to}. {} already exists: {to}", there.noun());
+    Error::new(error.kind(), error.subject(), error.code(), message)
+}
+
+pub(crate) struct Place {
     name: QualifiedName,
     /// Policies that stand on the name itself.
     policies: i64,
@@ -27,13 +74,24 @@ impl Place {
     ///
     /// # Errors
     /// `stale_policy`, `NotFound` for the namespace, `AlreadyExists` for the name.
-    pub(super) async fn look(tx: &mut Tx, check: &[&Trail], namespace: &NamespaceRef, name: &str) -> Result<Self> {
+    pub(crate) async fn look(tx: &mut Tx, check: &[&Trail], namespace: &NamespaceRef, name: &str) -> Result<Self> {
+        Self::look_for(tx, check, namespace, name, RelationKind::Table).await
+    }
+
+    /// As [`Place::look`], for a relation of this kind.
+    pub(crate) async fn look_for(
+        tx: &mut Tx,
+        check: &[&Trail],
+        namespace: &NamespaceRef,
+        name: &str,
+        kind: RelationKind,
+    ) -> Result<Self> {
         let (tenant, warehouse) = (&namespace.warehouse.tenant.id, &namespace.warehouse);
         let query = sql! {
             sqlite: "SELECT t.version, \
                     EXISTS (SELECT 1 FROM namespaces \
                         WHERE tenant_id = $1 AND id = $2 AND warehouse_id = $3 AND name_key = $6), \
-                    EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
+                    (SELECT kind FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
                     t.quarantine AND EXISTS (SELECT 1 FROM policies \
                         WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6), \
                     (SELECT count(*) FROM policies \
@@ -44,7 +102,7 @@ impl Place {
             postgres: "SELECT t.version, \
                     EXISTS (SELECT 1 FROM namespaces \
                         WHERE tenant_id = $1 AND id = $2 AND warehouse_id = $3 AND name_key = $6), \
-                    EXISTS (SELECT 1 FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
+                    (SELECT kind FROM relations WHERE tenant_id = $1 AND namespace_id = $2 AND name = $4), \
                     t.quarantine AND EXISTS (SELECT 1 FROM policies \
                         WHERE tenant_id = $1 AND warehouse = $5 AND namespace_key = $6), \
                     (SELECT count(*) FROM policies \
@@ -71,8 +129,8 @@ impl Place {
         if !row.get::<bool>(1)? {
             return Err(Error::not_found(Subject::Namespace, &namespace.name.to_string()));
         }
-        if row.get::<bool>(2)? {
-            return Err(Error::already_exists(Subject::Table, &ident.to_string()));
+        if let Some(there) = row.get::<Option<String>>(2)? {
+            return Err(kind.taken_by(RelationKind::of(&there), &ident));
         }
         let name = QualifiedName { warehouse: warehouse.name.clone(), ident };
         Ok(Self { name, policies: row.int(4)?, denies: row.int(5)?, hides_new: row.get(3)? })
@@ -84,17 +142,17 @@ impl Place {
     }
 
     /// True if a policy stands on the name: whatever carries it is restricted, and need not be hidden.
-    pub(super) fn is_restricted(&self) -> bool {
+    pub(crate) fn is_restricted(&self) -> bool {
         self.policies > 0
     }
 
     /// True if a table that comes here is to be hidden from restricted principals until it is released.
-    pub(super) fn quarantines(&self) -> bool {
+    pub(crate) fn quarantines(&self) -> bool {
         self.hides_new && !self.is_restricted()
     }
 
     /// Binds every restriction on the name to the table that now carries it. The number of restrictions.
-    pub(super) async fn take_over(
+    pub(crate) async fn take_over(
         &self,
         tx: &mut Tx,
         tenant: &TenantId,

@@ -20,7 +20,7 @@ const LEVELS: usize = 16;
 
 /// What restricted a table when it was dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Earlier {
+pub(crate) struct Earlier {
     /// Policies bound to it, with the field ids at the columns that they read.
     policies: Vec<(PolicyId, Option<(ColumnPath, i32)>)>,
     /// Denies bound to it.
@@ -110,13 +110,14 @@ struct Place {
     earlier: Option<Earlier>,
 }
 
-/// Remembers the place of a table that is dropped.
-pub(super) async fn retire(
+/// Remembers the place of a table or view that is dropped. What restricted it is asked for where its files may come back:
+/// without, only a policy editor opens the place again.
+pub(crate) async fn retire(
     tx: &mut Tx,
     trail: &Trail,
     table: &TableRef,
     location: &str,
-    restrictions: &Earlier,
+    restrictions: Option<&Earlier>,
 ) -> Result<()> {
     // SECURITY: where another one lay before, the files are of both: a policy editor's to open.
     let query = sql("INSERT INTO retired_locations \
@@ -124,13 +125,18 @@ pub(super) async fn retire(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, location) DO UPDATE SET \
              warehouse = NULL, namespace_key = NULL, table_name = NULL, restrictions = NULL");
     let query = query.bind(&trail.tenant).bind(location).bind(table.id).bind(trail.stamp.now);
-    let query = query.bind(&table.namespace.warehouse.name).bind(table.namespace.name.key());
-    tx.execute(query.bind(table.name.as_ref()).bind(db::json(restrictions)?)).await.map(drop)
+    let (warehouse, key) = (&table.namespace.warehouse.name, table.namespace.name.key());
+    let known = restrictions.map(|earlier| Ok::<_, Error>((table.name.as_ref(), db::json(earlier)?))).transpose()?;
+    let query = match known {
+        Some((name, earlier)) => query.bind(warehouse).bind(key).bind(name).bind(earlier),
+        None => query.bind(None::<&str>).bind(None::<&str>).bind(None::<&str>).bind(None::<&str>),
+    };
+    tx.execute(query).await.map(drop)
 }
 
 /// Refuses a location at, around or below that of a dropped table.
 // SECURITY: the files of a dropped table are still those of its readers and its policies (R10, R35).
-pub(super) async fn refuse(session: &mut Session, tenant: &TenantId, location: &Location) -> Result<()> {
+pub(crate) async fn refuse(session: &mut Session, tenant: &TenantId, location: &Location) -> Result<()> {
     if overlapping(session, tenant, location).await?.is_empty() { Ok(()) } else { Err(taken()) }
 }
 

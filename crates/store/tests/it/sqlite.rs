@@ -43,5 +43,7 @@ mod restrictions;
 mod schema;
 #[path = "tables.rs"]
 mod tables;
+#[path = "views.rs"]
+mod views;
 #[path = "world.rs"]
 mod world;

@@ -5,6 +5,7 @@ mod plans;
 mod reports;
 mod tables;
 mod tokens;
+mod views;
 
 pub use namespaces::{
     CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
@@ -16,3 +17,4 @@ pub use tables::{
     WireTableIdent,
 };
 pub use tokens::{TokenErrorBody, TokenResponse};
+pub use views::{CommitViewRequest, CreateViewRequest, RegisterViewRequest};

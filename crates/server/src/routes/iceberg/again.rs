@@ -7,7 +7,7 @@ use polder_catalog::{
     OpCtx, TableCommit,
     idempotency::{Outcome, authorize_in, committed_again, created_again, landed, unregistered_again},
     metadata::Requirement,
-    namespaces,
+    namespaces, views,
 };
 use polder_types::{Error, Result};
 
@@ -31,7 +31,7 @@ pub(crate) async fn answer(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -
 
 /// The error of a request that has an outcome which cannot be told.
 pub(crate) fn untold(op: &Op, error: Error) -> Error {
-    match [op::UPDATE_TABLE.name, op::COMMIT_TRANSACTION.name].contains(&op.name) {
+    match [op::UPDATE_TABLE.name, op::COMMIT_TRANSACTION.name, op::REPLACE_VIEW.name].contains(&op.name) {
         true => landed(error),
         false => error,
     }
@@ -57,6 +57,14 @@ async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Resp
                 false => committed_again(ctx, &warehouse, relation, metadata_location).await?,
             };
             render::committed_table(table)
+        }
+        Outcome::Table { relation, metadata_location }
+            if [op::CREATE_VIEW.name, op::REGISTER_VIEW.name].contains(&op.name) =>
+        {
+            render::loaded_view(&views::created_again(ctx, &warehouse, relation, metadata_location).await?)
+        }
+        Outcome::Table { relation, metadata_location } if op.name == op::REPLACE_VIEW.name => {
+            render::loaded_view(&views::replaced_again(ctx, &warehouse, relation, metadata_location).await?)
         }
         Outcome::Properties(updated) => {
             namespaces::may_update(ctx, &warehouse, &namespace(&call)?).await?;

@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode, header};
 use polder_catalog::{
     OpCtx, TableCommit,
     tables::{self, LoadedTable, SnapshotsMode},
+    views,
 };
 use polder_types::{
     Error, Result,
@@ -12,7 +13,7 @@ use polder_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{namespace, paging, table, warehouse};
+use super::{chain, namespace, paging, table, warehouse};
 use crate::{call::Call, render};
 
 #[derive(Deserialize)]
@@ -50,8 +51,6 @@ pub(crate) async fn create_table(ctx: OpCtx, call: Call) -> Result<Response> {
 #[derive(Deserialize)]
 struct LoadQuery {
     snapshots: Option<String>,
-    #[serde(rename = "referenced-by")]
-    referenced_by: Option<String>,
 }
 
 /// Returns a table's metadata as it is stored (`loadTable`). 304 if the caller's copy is still current.
@@ -59,10 +58,9 @@ struct LoadQuery {
 /// `X-Iceberg-Access-Delegation` is a hint, and nothing is vended here.
 pub(crate) async fn load_table(ctx: OpCtx, call: Call) -> Result<Response> {
     let query: LoadQuery = call.query()?;
-    if query.referenced_by.is_some() {
-        return Err(Error::unsupported("unsupported_referenced_by", "loading through a view is not supported yet"));
-    }
+    let through = chain::referenced_by(&call)?;
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
+    views::may_load_through(&ctx, &warehouse, &through).await?;
     let loaded = tables::load(&ctx, &warehouse, &ident, snapshots(query.snapshots.as_deref())?).await?;
     match &loaded.etag {
         // SECURITY: only here, after the load was authorized (R30).

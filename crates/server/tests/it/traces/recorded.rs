@@ -72,9 +72,10 @@ impl Line {
         Some(inside.split('/').next()?.to_owned())
     }
 
-    /// The table in the path.
+    /// The table or view in the path.
     pub(super) fn table(&self) -> Option<String> {
-        let (namespace, inside) = self.path.split_once("/namespaces/")?.1.split_once("/tables/")?;
+        let inside = self.path.split_once("/namespaces/")?.1;
+        let (namespace, inside) = inside.split_once("/tables/").or_else(|| inside.split_once("/views/"))?;
         let table = inside.split('/').next()?;
         Some(format!("{namespace}/{table}"))
     }
@@ -100,9 +101,10 @@ impl Line {
         Some(Value::Object(report))
     }
 
-    /// The table that is made.
+    /// The table or view that is made.
     pub(super) fn made(&self) -> Option<String> {
-        let namespace = self.path.split_once("/namespaces/")?.1.strip_suffix("/tables")?;
+        let inside = self.path.split_once("/namespaces/")?.1;
+        let namespace = inside.strip_suffix("/tables").or_else(|| inside.strip_suffix("/views"))?;
         Some(format!("{namespace}/{}", self.body.as_ref()?.get("name")?.as_str()?))
     }
 }

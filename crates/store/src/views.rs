@@ -1,0 +1,286 @@
+//! Views: relations like tables, in the same name space and under the same restrictions, without data. Resolving, listing
+//! and the ways they change. Refuses a name or a place that a table has, and the other way round.
+
+mod change;
+
+use std::sync::{Arc, OnceLock};
+
+use polder_policy::{ListPermit, NamespaceRef, Permit, TableRef, ViewRef, WarehouseRef, actions};
+use polder_types::{Error, Location, RelationId, Result, TableIdent};
+use uuid::Uuid;
+
+use crate::{
+    Page, PageRequest, Stamp, Store, TableEntry, WarehouseRow,
+    audit::Trail,
+    db::sql,
+    fresh, is_stale, jobs,
+    namespaces::namespace_of,
+    pages::Shown,
+    tables::{self, change::refuse_overlap, retired},
+    tx::Written,
+    warehouses::{self, WAREHOUSE_COLUMNS},
+};
+
+/// A view.
+#[derive(Clone, Debug)]
+pub struct ViewRow {
+    /// Itself with its parents.
+    pub view: ViewRef,
+    /// Its warehouse.
+    pub warehouse: Arc<WarehouseRow>,
+    /// Its location.
+    pub location: Location,
+    /// Where its current metadata document lies.
+    pub metadata_location: String,
+    /// The `view-uuid` inside the document.
+    pub view_uuid: Uuid,
+    /// Grows with every change of the row.
+    pub version: i64,
+}
+
+/// A view to be made; its metadata document is written already.
+#[derive(Clone, Debug)]
+pub struct NewView {
+    /// Its name.
+    pub name: String,
+    /// Its location, below a root of its warehouse.
+    pub location: Location,
+    /// Where its metadata document lies.
+    pub metadata_location: String,
+    /// The `view-uuid` inside.
+    pub view_uuid: Uuid,
+    /// A policy editor's permit: the view is not quarantined, and may lie where something dropped lay.
+    pub released_by: Option<Permit<actions::ManagePolicies>>,
+}
+
+/// A view's pointer to be moved, and its location if that changes.
+#[derive(Clone, Debug)]
+pub struct ViewSwap {
+    /// The permit for the view.
+    pub permit: Permit<actions::ReplaceView>,
+    /// Where the pointer must stand.
+    pub expected_metadata_location: String,
+    /// Where it moves.
+    pub new_metadata_location: String,
+    /// Where the view must lie.
+    pub expected_location: Location,
+    /// Where it lies afterwards.
+    pub new_location: Location,
+    /// A policy editor's permit: the view may move to where something dropped lay.
+    pub released_by: Option<Permit<actions::ManagePolicies>>,
+}
+
+/// What became of the creation or the change of a view.
+#[derive(Debug)]
+pub enum ViewOutcome {
+    /// It was made, or its pointer moved.
+    Committed(Arc<ViewRow>),
+    /// Nothing happened: its pointer or name moved, or it is gone. Resolve again.
+    Lost,
+    /// Nothing happened: the policy changed since the permit. Authorize again.
+    StalePolicy,
+    /// Nothing happened.
+    RolledBack(Error),
+    /// It is not known what happened: delete nothing.
+    Unknown(Error),
+}
+
+/// Set if the compare-and-swap was lost; told beside the error, which only rolls the job back.
+type Lost = Arc<OnceLock<()>>;
+
+impl ViewOutcome {
+    fn of(written: Written<Arc<ViewRow>>, lost: &Lost) -> Self {
+        match written {
+            Written::Done(row) => Self::Committed(row),
+            Written::Refused(_) if lost.get().is_some() => Self::Lost,
+            Written::Refused(error) if is_stale(&error) => Self::StalePolicy,
+            Written::Refused(error) | Written::RolledBack(error) => Self::RolledBack(error),
+            Written::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
+impl Store {
+    /// Finds a view by name.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database is.
+    pub async fn resolve_view(&self, warehouse: &WarehouseRef, ident: &TableIdent) -> Result<Option<Arc<ViewRow>>> {
+        let query = sql("SELECT w.tenant_id, w.id, w.name, w.root, w.allowed_locations, w.settings_version, \
+                w.is_default, w.created_at, n.path, r.id, r.quarantined, r.location, r.metadata_location, r.table_uuid, \
+                r.version, t.version \
+             FROM tenants t JOIN warehouses w ON w.tenant_id = t.id \
+             JOIN namespaces n ON n.tenant_id = t.id AND n.warehouse_id = w.id \
+             JOIN relations r ON r.tenant_id = t.id AND r.namespace_id = n.id \
+             WHERE t.id = $1 AND w.id = $2 AND n.name_key = $3 AND r.name = $4 AND r.kind = 'view'");
+        let query =
+            query.bind(&warehouse.tenant.id).bind(warehouse.id).bind(ident.namespace.key()).bind(ident.name.as_str());
+        let Some(row) = self.read().await?.row(query).await? else {
+            return Ok(None);
+        };
+        self.caches().met_version(&warehouse.tenant.id, row.int(15)?);
+        let within = Arc::new(warehouses::warehouse_row(&row)?);
+        let row = tables::table_row(&row, WAREHOUSE_COLUMNS, within, ident)?;
+        Ok(Some(Arc::new(ViewRow {
+            view: ViewRef { relation: row.table },
+            warehouse: row.warehouse,
+            location: row.location,
+            metadata_location: row.metadata_location,
+            view_uuid: row.table_uuid,
+            version: row.version,
+        })))
+    }
+
+    /// Finds a view by its id, whatever it is called by now.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database is.
+    pub async fn resolve_view_by_id(&self, warehouse: &WarehouseRef, id: RelationId) -> Result<Option<Arc<ViewRow>>> {
+        let query = sql("SELECT n.name_key, r.name FROM relations r \
+             JOIN namespaces n ON n.tenant_id = r.tenant_id AND n.id = r.namespace_id \
+             WHERE r.tenant_id = $1 AND r.id = $2 AND r.warehouse_id = $3 AND r.kind = 'view'");
+        let query = query.bind(&warehouse.tenant.id).bind(id).bind(warehouse.id);
+        let Some(row) = self.read().await?.row(query).await? else {
+            return Ok(None);
+        };
+        let ident = TableIdent::new(namespace_of(&row.text(0)?)?, row.text(1)?)?;
+        // Renamed between the two looks: the caller asks again, or takes it for gone.
+        Ok(self.resolve_view(warehouse, &ident).await?.filter(|row| row.view.relation.id == id))
+    }
+
+    /// Checks that a location overlaps no table or view of the warehouse now, and no dropped one unless a policy editor
+    /// asks. The transaction decides it for good.
+    ///
+    /// # Errors
+    /// `Invalid` if it does.
+    pub async fn check_free_view_location(
+        &self,
+        permit: &Permit<impl polder_policy::Action<Resource = NamespaceRef>>,
+        released_by: Option<&Permit<actions::ManagePolicies>>,
+        location: &Location,
+    ) -> Result<()> {
+        let (tenant, warehouse) = (permit.tenant(), permit.resource().warehouse.id);
+        let mut session = self.read().await?;
+        refuse_overlap(&mut session, tenant, warehouse, location, None).await?;
+        jobs::refuse_waiting(&mut session, tenant, location, false).await?;
+        match released_by.filter(|permit| permit.tenant() == tenant) {
+            Some(_) => Ok(()),
+            None => retired::refuse(&mut session, tenant, location).await,
+        }
+    }
+
+    /// Makes a view, if its name and place are free and the policy is still that of the permit.
+    pub async fn create_view(&self, permit: &Permit<actions::CreateView>, new: NewView, stamp: &Stamp) -> ViewOutcome {
+        self.make_view(Trail::of(permit, stamp), permit.resource().clone(), "create_view", new).await
+    }
+
+    /// Makes a view of a document that was there before; see [`Store::create_view`].
+    pub async fn register_view(
+        &self,
+        permit: &Permit<actions::RegisterView>,
+        new: NewView,
+        stamp: &Stamp,
+    ) -> ViewOutcome {
+        self.make_view(Trail::of(permit, stamp), permit.resource().clone(), "register_view", new).await
+    }
+
+    async fn make_view(
+        &self,
+        trail: Trail,
+        namespace: NamespaceRef,
+        action: &'static str,
+        new: NewView,
+    ) -> ViewOutcome {
+        let id = match fresh::uuid(trail.stamp.now) {
+            Ok(id) => RelationId(id),
+            Err(error) => return ViewOutcome::RolledBack(error),
+        };
+        let work = self.submit(action, move |tx| {
+            Box::pin(async move { change::make(tx, &trail, action, namespace, id, new).await })
+        });
+        ViewOutcome::of(work.await, &Lost::default())
+    }
+
+    /// Moves a view's pointer, if it stands where it is expected and the policy is still that of the permit.
+    pub async fn replace_view(&self, permitted: ViewSwap, stamp: &Stamp) -> ViewOutcome {
+        let (trail, lost) = (Trail::of(&permitted.permit, stamp), Lost::default());
+        let loser = lost.clone();
+        let work = self.submit("replace_view", move |tx| {
+            Box::pin(async move { change::replace(tx, &trail, &permitted, &loser).await })
+        });
+        ViewOutcome::of(work.await, &lost)
+    }
+
+    /// Drops a view: the row, and the allows that were bound to it. Its metadata files stay.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn drop_view(&self, permit: &Permit<actions::DropView>, stamp: &Stamp) -> Result<()> {
+        let (trail, view) = (Trail::of(permit, stamp), permit.resource().clone());
+        self.write("drop_view", move |tx| Box::pin(async move { change::delete(tx, &trail, &view).await })).await
+    }
+
+    /// Renames a view within its warehouse.
+    ///
+    /// # Errors
+    /// `NotFound` for the view or the namespace, `AlreadyExists` at the destination, `Invalid` across warehouses.
+    pub async fn rename_view(
+        &self,
+        source: &Permit<actions::RenameView>,
+        target: &Permit<actions::RenameInto>,
+        name: &str,
+        stamp: &Stamp,
+    ) -> Result<()> {
+        let from = source.resource().relation.clone();
+        let to = TableRef { namespace: target.resource().clone(), name: name.into(), ..from.clone() };
+        if from.namespace.warehouse != to.namespace.warehouse || source.principal() != target.principal() {
+            return Err(Error::invalid("rename_across_warehouses", "a view cannot leave its warehouse"));
+        }
+        let trails = (Trail::of(source, stamp), Trail::of(target, stamp));
+        self.write("rename_view", move |tx| {
+            Box::pin(async move { change::rename(tx, (&trails.0, &trails.1), &from, to).await })
+        })
+        .await
+    }
+
+    /// Lists the views of a namespace, by name.
+    ///
+    /// # Errors
+    /// `Invalid` for a page token of another list.
+    pub async fn list_views(
+        &self,
+        permit: &ListPermit<actions::ListViews>,
+        page: &PageRequest,
+    ) -> Result<Page<TableEntry>> {
+        let (namespace, view) = (permit.permit().resource(), permit.visibility());
+        let shown = Shown::new(&view.tables, |id: RelationId| id.0, &view.denied_table_names)?;
+        let cursor = self.cursor_within(permit, "views", namespace.id().0, &shown, page)?;
+        let query = sql! {
+            sqlite: "SELECT id, name FROM relations \
+                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'view' \
+                    AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
+                    AND name NOT IN (SELECT value FROM json_each($7)) \
+                    AND NOT (quarantined AND $8) \
+                ORDER BY name LIMIT $9",
+            postgres: "SELECT id, name FROM relations \
+                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'view' \
+                    AND (id IN (SELECT value::uuid FROM json_array_elements_text($5::json))) = $6 \
+                    AND name NOT IN (SELECT value FROM json_array_elements_text($7::json)) \
+                    AND NOT (quarantined AND $8) \
+                ORDER BY name LIMIT $9",
+        };
+        let query = query
+            .bind(permit.permit().tenant())
+            .bind(namespace.id())
+            .bind(namespace.warehouse.id)
+            .bind(cursor.after.clone().unwrap_or_default())
+            .bind(shown.ids.as_str())
+            .bind(shown.only)
+            .bind(shown.names.as_str())
+            .bind(view.hide_quarantined)
+            .bind(cursor.limit);
+        let rows = self.read().await?.rows(query).await?;
+        let rows = rows.iter().map(|row| tables::entry(row, namespace)).collect::<Result<Vec<_>>>()?;
+        self.page(&cursor, rows, |entry| entry.ident.name.clone())
+    }
+}
