@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use polder_store::Store;
-use polder_types::{Error, Location, Result};
+use polder_types::{Error, Location, Micros, Result};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -145,6 +145,11 @@ impl Catalog {
     #[must_use]
     pub fn client_config(&self, location: &Location) -> Arc<BTreeMap<String, String>> {
         self.files().storage().client_config(location)
+    }
+
+    /// Finds out whether keys for single tables are narrow, wherever they would be made; call it once at the start.
+    pub async fn prove_vending(&self, now: Micros) {
+        self.files().storage().prove_vending(self.managed_base(), now).await;
     }
 
     /// Runs a mutation on its own task to its end, whatever becomes of the caller (F7), and waits for it until

@@ -4,10 +4,12 @@
 use std::{future::Future, sync::Arc};
 
 use polder_policy::{
-    Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TenantRef,
-    WarehouseRef,
+    Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TableRef,
+    TenantRef, WarehouseRef,
 };
-use polder_store::{Actor, CountedEvent, Decision, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale};
+use polder_store::{
+    Actor, CountedEvent, Decision, DelegationOf, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale,
+};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -187,7 +189,17 @@ impl OpCtx {
     }
 
     pub(crate) fn count(&self, action: &'static str, subject: Subject, object: String, reason: Option<DenialReason>) {
-        self.catalog().store().count(CountedEvent {
+        self.catalog().store().count(self.event(action, subject, object, reason.map(DenialReason::as_str)));
+    }
+
+    fn event(
+        &self,
+        action: &'static str,
+        subject: Subject,
+        object: String,
+        reason: Option<&'static str>,
+    ) -> CountedEvent {
+        CountedEvent {
             tenant: Some(self.tenant().clone()),
             at: self.now(),
             request: self.request_id(),
@@ -196,9 +208,38 @@ impl OpCtx {
             subject,
             object,
             decision: if reason.is_some() { Decision::Deny } else { Decision::Allow },
-            reason: reason.map(DenialReason::as_str),
+            reason,
             policy_version: self.snapshot().version(),
-        });
+        }
+    }
+
+    /// Decides on access to a table's files; a denial says in its record which table and which access.
+    ///
+    /// # Errors
+    /// As [`OpCtx::authorize`].
+    pub(crate) fn authorize_delegation<A: Action<Resource = TableRef>>(
+        &self,
+        action: A,
+        table: &TableRef,
+        of: DelegationOf,
+    ) -> Result<Permit<A>> {
+        let decision = polder_policy::authorize(self.snapshot(), self.principal(), action, table);
+        if let Err(denial) = &decision {
+            self.count_delegation(A::NAME, table, of, Some(denial.reason.as_str()));
+        }
+        decision.map_err(|denial| polder_policy::denied(&denial))
+    }
+
+    /// Counts what became of access to a table's files; with a reason it was refused.
+    pub(crate) fn count_delegation(
+        &self,
+        action: &'static str,
+        table: &TableRef,
+        of: DelegationOf,
+        reason: Option<&'static str>,
+    ) {
+        let event = self.event(action, Subject::Table, table.ident().to_string(), reason);
+        self.catalog().store().count_delegation(event, Some(of));
     }
 
     /// Refuses a credential that does not reach a door at all, before anything is looked up for it: it could tell

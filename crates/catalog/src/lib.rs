@@ -5,11 +5,13 @@
 //! ([`Catalog::close`] waits for them); fresh ids come from `ids`, and the jitter between retries from the same.
 
 pub mod admin;
+mod aws;
 mod bucket;
 mod cache;
 mod catalog;
 mod columns;
 mod commit;
+pub mod credentials;
 mod ctx;
 mod faults;
 mod heavy;
@@ -25,11 +27,14 @@ mod places;
 mod policy_schema;
 mod properties;
 mod resolve;
+mod s3_url;
 pub mod scans;
+mod sign;
 mod storage;
 pub mod tables;
 #[cfg(test)]
 mod testing;
+mod vend;
 mod view;
 pub mod views;
 pub mod warehouses;
@@ -41,6 +46,8 @@ pub use commit::{TABLES_PER_COMMIT_MAX, TableCommit};
 pub use ctx::OpCtx;
 pub use information::{VisibleTables, visible_tables};
 pub use policy_schema::policy_schema;
-pub use storage::{S3Profile, Storage};
+pub use sign::sign_request;
+pub use storage::{AssumeRole, S3Profile, Storage};
+pub use vend::{Access, LIFE_DEFAULT_SECONDS};
 pub use view::SnapshotsMode;
 pub use views::ViewCommit;

@@ -3,14 +3,19 @@
 //! not allowed to the tenant.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use object_store::ObjectStore;
-use polder_types::{Error, Location, Result, Secret, TenantId};
+use polder_types::{Error, Location, Micros, Result, Secret, TenantId};
 
-use crate::bucket::{self, Bucket};
+use crate::{
+    aws::Keys,
+    bucket::{self, Bucket},
+    s3_url::S3Address,
+    sign::Signing,
+    vend::{Provider, Vending},
+};
 
 /// An S3 store, with the server's own static keys.
 #[derive(Clone, Debug)]
@@ -29,6 +34,31 @@ pub struct S3Profile {
     pub buckets: Vec<String>,
     /// Where tenants may bring warehouses of their own; nobody else, and nowhere else.
     pub tenants: BTreeMap<TenantId, Vec<Location>>,
+    /// How keys for single tables are made; `None`: clients get none (R11).
+    pub vending: Option<AssumeRole>,
+    /// True if requests of clients are signed: with keys for the table where there is `vending`, else with the server's.
+    pub remote_signing: bool,
+}
+
+impl S3Profile {
+    /// The server's own keys.
+    pub(crate) fn keys(&self) -> Keys {
+        let (access_key_id, secret_access_key) = (self.access_key_id.clone(), self.secret_access_key.clone());
+        Keys { access_key_id, secret_access_key, session_token: None }
+    }
+}
+
+/// A role that keys for single tables are sessions of (`AssumeRole`).
+#[derive(Clone, Debug)]
+pub struct AssumeRole {
+    /// Where STS answers, `https://host[:port]`; `None`: at the store's own endpoint, or the region's at AWS.
+    pub endpoint: Option<String>,
+    /// The role. What it may do bounds what every session may do.
+    pub role_arn: String,
+    /// What the role's owner wants to hear.
+    pub external_id: Option<String>,
+    /// How long a session lives; bounded, and never below what STS gives.
+    pub duration_seconds: i64,
 }
 
 /// Every object store of this server; cheap to clone.
@@ -44,6 +74,8 @@ struct Inner {
 
 struct Reached {
     bucket: Bucket,
+    vending: Option<Vending>,
+    signing: Option<Signing>,
     /// What a client needs to know to reach it with keys of its own.
     client_config: Arc<BTreeMap<String, String>>,
 }
@@ -57,9 +89,9 @@ impl Storage {
     pub fn new(profiles: Vec<S3Profile>) -> Result<Self> {
         let mut inner = Inner::default();
         for profile in profiles {
+            let provider = Vending::provider(&profile)?;
             for name in &profile.buckets {
-                let store = bucket::s3(&profile, name)?;
-                inner.reach(name, store, client_config(&profile))?;
+                inner.reach(name, Reached::new(&profile, name, provider.clone())?)?;
             }
             for (tenant, places) in profile.tenants {
                 for place in places {
@@ -107,14 +139,52 @@ impl Storage {
         self.find(place).map_or_else(|| Arc::clone(&self.0.no_config), |reached| Arc::clone(&reached.client_config))
     }
 
+    /// Who makes keys for tables there, if anybody does.
+    pub(crate) fn vending(&self, place: &Location) -> Option<&Vending> {
+        self.find(place)?.vending.as_ref()
+    }
+
+    /// Who signs requests to tables there, if anybody does.
+    pub(crate) fn signing(&self, place: &Location) -> Option<&Signing> {
+        self.find(place)?.signing.as_ref()
+    }
+
+    /// Finds out whether the keys that would be made are narrow, in every bucket that warehouses may be in: below the
+    /// managed base, and where tenants may bring their own. What cannot be found out now is asked again before the
+    /// first key.
+    pub(crate) async fn prove_vending(&self, managed_base: Option<&Location>, now: Micros) {
+        let mut proved: BTreeSet<&str> = BTreeSet::new();
+        for place in managed_base.into_iter().chain(self.allowed()) {
+            if let Some(vending) = self.vending(place)
+                && proved.insert(place.authority())
+            {
+                // What came of it is in the log.
+                drop(vending.require_proof(place, now).await);
+            }
+        }
+    }
+
     fn find(&self, place: &Location) -> Option<&Reached> {
         (place.scheme() == "s3").then(|| self.0.buckets.get(place.authority())).flatten()
     }
 }
 
+impl Reached {
+    fn new(profile: &S3Profile, name: &str, provider: Option<Arc<Provider>>) -> Result<Self> {
+        let bucket = Bucket::new(name, bucket::s3(profile, name)?);
+        let address = S3Address::new(profile, name);
+        let signs_with_own_keys = provider.is_none().then(|| profile.keys());
+        Ok(Self {
+            vending: provider.map(|provider| Vending::new(provider, profile, name, &address)),
+            signing: profile.remote_signing.then(|| Signing::new(address, signs_with_own_keys)),
+            client_config: Arc::new(client_config(profile)),
+            bucket,
+        })
+    }
+}
+
 impl Inner {
-    fn reach(&mut self, name: &str, store: Arc<dyn ObjectStore>, config: BTreeMap<String, String>) -> Result<()> {
-        let reached = Reached { bucket: Bucket::new(name, store), client_config: Arc::new(config) };
+    fn reach(&mut self, name: &str, reached: Reached) -> Result<()> {
         match self.buckets.insert(name.to_owned(), reached) {
             None => Ok(()),
             Some(_) => Err(refused(format!("bucket `{name}` is named twice"))),

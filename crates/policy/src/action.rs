@@ -125,6 +125,14 @@ actions! {
     DropView(ViewRef) = "drop_view", Drop, Catalog, Atomic, Indifferent;
     /// The source of `renameView`.
     RenameView(ViewRef) = "rename_view", Drop, Catalog, Atomic, Indifferent;
+    /// Keys for the table's files, to read them: `loadCredentials`, delegation on load and create.
+    VendCredentials(TableRef) = "vend_credentials", Read, Catalog, Strict, Refuse;
+    /// Keys for the table's files, to write them too.
+    VendWriteCredentials(TableRef) = "vend_credentials", Write, Catalog, Strict, Refuse;
+    /// `signRequest` of a read.
+    SignRead(TableRef) = "sign_request", Read, Catalog, Strict, Refuse;
+    /// `signRequest` of a write or deletion.
+    SignWrite(TableRef) = "sign_request", Write, Catalog, Strict, Refuse;
     /// `query` and `explain` over a table.
     QueryTable(TableRef) = "query_table", Read, Query, Strict, Enforce;
     /// A query as a whole; every principal of the tenant may ask, each table is authorized by itself.

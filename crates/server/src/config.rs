@@ -21,7 +21,7 @@ pub use database::Database;
 pub use limits::Limits;
 pub use listener::{Listener, Tls};
 pub use operations::Operations;
-pub use polder_catalog::S3Profile;
+pub use polder_catalog::{AssumeRole, S3Profile};
 pub use storage::StorageSettings;
 
 use crate::{

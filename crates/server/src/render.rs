@@ -1,5 +1,6 @@
 //! What leaves the server: the one file that turns errors into bodies, and answers into bytes. Decides nothing.
 
+mod access;
 mod table;
 mod view;
 
@@ -8,7 +9,8 @@ use http::{HeaderValue, StatusCode, header};
 use polder_types::{Detail, Error, ErrorKind, Position, RequestId, Result, Subject, rest::TokenErrorBody};
 use serde::Serialize;
 
-pub(crate) use table::{committed_table, loaded_table, not_modified};
+pub(crate) use access::{Delegated, WireCredential, credentials};
+pub(crate) use table::{committed_table, delegated_table, not_modified};
 pub(crate) use view::loaded_view;
 
 /// How the errors of a route look.
@@ -76,7 +78,8 @@ pub(crate) fn arrow(stream: Vec<u8>, row_count: usize, truncated: bool) -> Respo
     response
 }
 
-fn no_store(mut response: Response) -> Response {
+/// Says that no cache may keep an answer.
+pub(crate) fn no_store(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -11,7 +11,7 @@ use crate::{
     routes::{
         admin::{self, audit, grants, jobs, keys, policies, principals, roles, tenants, warehouses},
         api::query as sql,
-        iceberg::{config, namespaces, plans, reports, tables, transactions, views},
+        iceberg::{access, config, namespaces, plans, reports, tables, transactions, views},
         metrics, oauth, probes,
     },
     routing::{self, Protected, Public, Route},
@@ -84,6 +84,13 @@ fn iceberg_clients(routes: Protected) -> Protected {
             &op::REPORT_METRICS,
             reports::report_metrics,
         )
+        .in_warehouse(
+            GET,
+            "/namespaces/{namespace}/tables/{table}/credentials",
+            &op::LOAD_CREDENTIALS,
+            access::load_credentials,
+        )
+        .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}/sign", &op::SIGN_REQUEST, access::sign_request)
         .in_warehouse(POST, "/transactions/commit", &op::COMMIT_TRANSACTION, transactions::commit_transaction)
         .in_warehouse(POST, "/tables/rename", &op::RENAME_TABLE, tables::rename_table)
         .in_warehouse(POST, "/namespaces/{namespace}/tables/{table}/plan", &op::PLAN_TABLE_SCAN, plans::plan_table_scan)

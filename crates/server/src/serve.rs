@@ -89,6 +89,7 @@ pub async fn start(config: &Config) -> Result<RunningServer> {
     for _ in 0..jobs::WORKERS {
         tasks.spawn(jobs::work(Arc::clone(&app), stop.clone()));
     }
+    tasks.spawn(prove_vending(app.catalog().clone(), stop.clone()));
     tracing::info!(%address, "serving");
     Ok(RunningServer { address, operations, app, stop, tasks })
 }
@@ -256,6 +257,15 @@ fn make_data_dir(path: &Path) -> Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
         Error::invalid("data_dir", format!("the data directory `{}` cannot be made: {error}", path.display()))
     })
+}
+
+/// Finds out whether vended credentials work and are narrow, beside the start: a store that is down must not hold it up,
+/// and the first credential waits for the proof anyway.
+async fn prove_vending(catalog: Catalog, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = catalog.prove_vending(Arrival::now().now) => {}
+    }
 }
 
 /// Writes counted events until the server stops; the last ones are written by the shutdown itself.

@@ -170,6 +170,45 @@ pub enum AuditDetail {
         /// How many.
         tables: usize,
     },
+    /// Keys for a table's files were minted.
+    Vended {
+        /// The table; of a staged one the uuid that it will have.
+        table_id: Uuid,
+        /// `vended-credentials`.
+        delegation_mode: &'static str,
+        /// `read` or `read-write`.
+        access: &'static str,
+        /// How long they live, in seconds.
+        ttl: i64,
+        /// What they open, and nothing else.
+        path_prefix: String,
+    },
+    /// A request to the object store was signed.
+    Signed {
+        /// The table.
+        table_id: Uuid,
+        /// `remote-signing`.
+        delegation_mode: &'static str,
+        /// The request's method.
+        method: &'static str,
+        /// How many objects it names.
+        paths: usize,
+        /// blake3 of their names, hex: names hold partition values.
+        paths_digest: String,
+        /// Where the table's metadata lay.
+        snapshot_version: String,
+        /// How long the signature holds, in seconds.
+        ttl: i64,
+        /// When it ends.
+        expires_at: Micros,
+    },
+    /// Access to a table's files was refused.
+    Delegation {
+        /// The table.
+        table_id: Uuid,
+        /// `vended-credentials` or `remote-signing`.
+        delegation_mode: &'static str,
+    },
     /// A principal's state.
     Principal {
         /// False: it cannot authenticate.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use polder_types::{EventId, KeyId, Micros, RequestId, Result, Subject, TenantId};
+use uuid::Uuid;
 
 use crate::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit, db, fresh, tx::Written};
 
@@ -45,6 +46,15 @@ pub struct CountedEvent {
     pub policy_version: i64,
 }
 
+/// Which access to the files of which table an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DelegationOf {
+    /// The table.
+    pub table_id: Uuid,
+    /// `vended-credentials` or `remote-signing`.
+    pub mode: &'static str,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Kind {
     tenant: Option<TenantId>,
@@ -55,6 +65,7 @@ struct Kind {
     decision: Decision,
     reason: Option<&'static str>,
     policy_version: i64,
+    delegation: Option<DelegationOf>,
 }
 
 #[derive(Clone, Copy)]
@@ -83,7 +94,7 @@ struct Memory {
 impl Memory {
     fn add(&mut self, mut kind: Kind, tally: Tally) {
         if self.tallies.len() >= KINDS_HARD_MAX && !self.tallies.contains_key(&kind) {
-            kind = Kind { actor: None, object: "*".to_owned(), policy_version: 0, ..kind };
+            kind = Kind { actor: None, object: "*".to_owned(), policy_version: 0, delegation: None, ..kind };
         }
         let entry = self.tallies.entry(kind).or_insert(Tally { count: 0, ..tally });
         entry.count = entry.count.saturating_add(tally.count);
@@ -116,6 +127,11 @@ impl Counted {
 impl Store {
     /// Counts an event, in memory.
     pub fn count(&self, event: CountedEvent) {
+        self.count_delegation(event, None);
+    }
+
+    /// Counts an event, and says which access to which table's files it is about.
+    pub fn count_delegation(&self, event: CountedEvent, delegation: Option<DelegationOf>) {
         let kind = Kind {
             tenant: event.tenant,
             actor: event.actor,
@@ -125,6 +141,7 @@ impl Store {
             decision: event.decision,
             reason: event.reason,
             policy_version: event.policy_version,
+            delegation,
         };
         let mut memory = self.counted().memory();
         let overflow = if memory.tallies.len() == KINDS_MAX && !memory.tallies.contains_key(&kind) {
@@ -253,10 +270,18 @@ fn record(kind: &Kind, tally: &Tally) -> AuditRecord {
         request: tally.request,
         actor: kind.actor.clone(),
         action: kind.action,
-        object: AuditObject { subject: kind.subject, id: None, name: kind.object.clone(), version: None },
+        object: AuditObject {
+            subject: kind.subject,
+            id: kind.delegation.map(|of| of.table_id.to_string()),
+            name: kind.object.clone(),
+            version: None,
+        },
         decision: kind.decision,
         reason: kind.reason,
         policy_version: Some(kind.policy_version),
-        detail: AuditDetail::None,
+        detail: kind.delegation.map_or(AuditDetail::None, |of| AuditDetail::Delegation {
+            table_id: of.table_id,
+            delegation_mode: of.mode,
+        }),
     }
 }

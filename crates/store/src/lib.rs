@@ -46,7 +46,7 @@ mod warehouses;
 mod writer;
 
 pub use audit::{Actor, AuditDetail, AuditFilter, AuditObject, AuditRecord, AuditRow, Decision};
-pub use counted::CountedEvent;
+pub use counted::{CountedEvent, DelegationOf};
 pub use found::Founded;
 pub use glance::{Glance, Named};
 pub use grants::{GrantRow, GrantTarget, NewGrants};

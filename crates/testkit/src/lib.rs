@@ -8,6 +8,7 @@ mod http;
 pub mod postgres;
 mod program;
 mod s3;
+mod s3_client;
 mod server;
 mod world;
 
@@ -15,5 +16,6 @@ pub use fault_proxy::{Fault, FaultProxy};
 pub use http::{Answer, Client, Credential};
 pub use program::Program;
 pub use s3::S3;
+pub use s3_client::S3Client;
 pub use server::TestServer;
 pub use world::{OPEN, RESTRICTED, SCHEMA, World};

@@ -10,14 +10,29 @@ use std::{
     time::Duration,
 };
 
-use polder_server::config::{S3Profile, StorageSettings};
+use polder_server::config::{AssumeRole, S3Profile, StorageSettings};
 use polder_types::{Location, Secret};
+
+use crate::S3Client;
 
 /// How long it may take to store its first object.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 const ACCESS_KEY_ID: &str = "testkit-key-id";
 const SECRET_ACCESS_KEY: &str = "testkit-secret-of-the-server";
+/// The role whose sessions are the keys of tables.
+const ROLE: &str = "arn:aws:iam::role/vend";
+/// STS with one role: it may do everything, so that a session is as narrow as its own policy and no narrower.
+const ROLES: &str = r#"{
+    "sts": {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "testkit",
+        "signingKey": "dGVzdGtpdC1zaWduaW5nLWtleS0zMi1jaGFyYWN0ZXJzLWxvbmc="},
+    "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+    "roles": [{"roleName": "vend", "roleArn": "arn:aws:iam::role/vend", "attachedPolicies": ["all"],
+        "trustPolicy": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}]}}],
+    "policies": [{"name": "all", "document": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": ["*"]}]}}]
+}"#;
 /// Its parts that listen.
 const PORTS: [&str; 8] = [
     "-master.port",
@@ -61,14 +76,17 @@ impl S3 {
         );
         let config = directory.join("s3.json");
         std::fs::write(&config, keys).expect("a file of keys");
+        let roles = directory.join("iam.json");
+        std::fs::write(&roles, ROLES).expect("a file of roles");
         let free: Vec<TcpListener> = PORTS.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
         let ports: Vec<u16> = free.iter().map(|port| port.local_addr().expect("an address").port()).collect();
         drop(free);
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&directory).arg(program).arg("server");
         command.args(["-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-filer", "-s3", "-master.telemetry=false"]);
-        command.args(["-s3.port.iceberg", "0", "-s3.port.lance", "0", "-volume.max", "50"]);
+        command.args(["-s3.port.iceberg", "0", "-s3.port.lance", "0", "-volume.max", "500"]);
         command.args(["-master.volumeSizeLimitMB", "64"]).arg("-dir").arg(&directory).arg("-s3.config").arg(&config);
+        command.arg("-s3.iam.config").arg(&roles);
         for (name, port) in PORTS.iter().zip(&ports) {
             command.arg(name).arg(port.to_string());
         }
@@ -109,6 +127,8 @@ impl S3 {
             secret_access_key: Secret::new(SECRET_ACCESS_KEY.to_owned()),
             buckets: vec![base.authority().to_owned()],
             tenants: Default::default(),
+            vending: None,
+            remote_signing: false,
         };
         for (tenant, text) in tenants {
             let place = place(text);
@@ -118,6 +138,27 @@ impl S3 {
             profile.tenants.entry(tenant.parse().expect("a tenant")).or_default().push(place);
         }
         StorageSettings { managed_base: Some(base), s3: vec![profile] }
+    }
+
+    /// The same, with keys for single tables from its STS, and signatures.
+    ///
+    /// # Panics
+    /// As [`S3::settings`].
+    #[must_use]
+    pub fn vending_settings(&self, endpoint: &str, managed: &str, tenants: &[(&str, &str)]) -> StorageSettings {
+        let mut settings = self.settings(endpoint, managed, tenants);
+        for profile in &mut settings.s3 {
+            let (role_arn, external_id) = (ROLE.to_owned(), None);
+            profile.vending = Some(AssumeRole { endpoint: None, role_arn, external_id, duration_seconds: 900 });
+            profile.remote_signing = true;
+        }
+        settings
+    }
+
+    /// A client with the server's own keys.
+    #[must_use]
+    pub fn client(&self) -> S3Client {
+        S3Client::new(&self.endpoint, ACCESS_KEY_ID, SECRET_ACCESS_KEY, None)
     }
 
     /// What no answer, log or audit record may hold.

@@ -245,6 +245,8 @@ async fn errors_of_http_keep_their_status_only() {
         secret_access_key: polder_types::Secret::new("canary".to_owned()),
         buckets: Vec::new(),
         tenants: Default::default(),
+        vending: None,
+        remote_signing: false,
     };
     let bucket = Bucket::new("lake", s3(&profile, "lake").unwrap());
     let file = place("s3://lake/t/name=canary/1.json");

@@ -16,6 +16,8 @@ fn profile(buckets: &[&str], tenants: &[(&str, &[&str])]) -> S3Profile {
             .iter()
             .map(|(tenant, places)| (tenant.parse().unwrap(), places.iter().map(|text| place(text)).collect()))
             .collect(),
+        vending: None,
+        remote_signing: false,
     }
 }
 

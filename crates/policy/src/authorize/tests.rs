@@ -159,6 +159,10 @@ fn a_restricted_principal_is_refused_where_nothing_enforces() {
         authorize(&snapshot, &ann, actions::LoadTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::CommitTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::ReportMetrics, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::VendCredentials, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::VendWriteCredentials, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::SignRead, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::SignWrite, &emp()).map(drop),
     ];
     let view = view(&emp());
     let of_views = [
@@ -298,6 +302,10 @@ impl Decide<'_> {
             self.one(actions::DropTable, table),
             self.one(actions::RenameTable, table),
             self.one(actions::ReportMetrics, table),
+            self.one(actions::VendCredentials, table),
+            self.one(actions::VendWriteCredentials, table),
+            self.one(actions::SignRead, table),
+            self.one(actions::SignWrite, table),
             self.one(actions::QueryTable, table),
             self.one(actions::ReleaseTable, table),
         ]

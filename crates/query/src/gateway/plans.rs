@@ -99,6 +99,15 @@ impl Gateway {
         Ok(())
     }
 
+    /// Checks that a plan may still be asked about.
+    ///
+    /// # Errors
+    /// As [`Gateway::planned_scan`]; `NotFound` also if it was cancelled.
+    pub fn check_plan(&self, ctx: &OpCtx, table: &ScanTable, id: &str) -> Result<()> {
+        let plan = open_plan(ctx, table, id)?;
+        if self.plans.cancelled.contains_key(&plan.id) { Err(absent(Subject::Plan)) } else { Ok(()) }
+    }
+
     /// Further files of a plan.
     ///
     /// # Errors

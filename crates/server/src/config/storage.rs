@@ -3,11 +3,14 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use polder_catalog::{S3Profile, Storage};
+use polder_catalog::{AssumeRole, LIFE_DEFAULT_SECONDS, S3Profile, Storage};
 use polder_types::{Location, Secret, TenantId};
 use serde::Deserialize;
 
 use super::{PREFIX, Reader};
+
+/// How long sessions of STS may be asked to live here; AWS gives none below 900.
+const STS_SECONDS: std::ops::RangeInclusive<i64> = 900..=3_600;
 
 /// Where warehouses are kept.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,27 @@ struct Written {
     buckets: Vec<String>,
     #[serde(default)]
     tenants: BTreeMap<String, Vec<String>>,
+    vending: Option<WrittenVending>,
+    #[serde(default)]
+    remote_signing: bool,
+}
+
+/// How keys for tables are made. An unknown provider stops the start (R28).
+#[derive(Deserialize)]
+#[serde(tag = "provider", rename_all = "kebab-case", deny_unknown_fields)]
+enum WrittenVending {
+    /// A role that is assumed through STS.
+    Sts {
+        role_arn: String,
+        endpoint: Option<String>,
+        external_id: Option<String>,
+        #[serde(default = "default_life")]
+        duration_seconds: i64,
+    },
+}
+
+fn default_life() -> i64 {
+    LIFE_DEFAULT_SECONDS
 }
 
 impl StorageSettings {
@@ -98,6 +122,7 @@ impl Written {
             reader.error(format!("`{place}.buckets` is a list of names of 3 to 63 of `a-z`, `0-9`, `.` and `-`"));
         }
         let secret = self.secret(place, reader);
+        let vending = self.vending.as_ref().and_then(|vending| role(vending, place, self.allow_http, reader));
         let mut tenants: BTreeMap<TenantId, Vec<Location>> = BTreeMap::new();
         for (tenant, places) in &self.tenants {
             let (Ok(id), Ok(places)) =
@@ -116,6 +141,8 @@ impl Written {
             secret_access_key: secret?,
             buckets: self.buckets,
             tenants,
+            vending,
+            remote_signing: self.remote_signing,
         })
     }
 
@@ -138,6 +165,40 @@ impl Written {
         }
         text.map(Secret::new)
     }
+}
+
+fn role(vending: &WrittenVending, place: &str, allow_http: bool, reader: &mut Reader<'_>) -> Option<AssumeRole> {
+    let WrittenVending::Sts { role_arn, endpoint, external_id, duration_seconds } = vending;
+    let endpoint = endpoint.as_deref().map(|text| text.trim_end_matches('/').to_owned());
+    if let Some(why) = endpoint.as_deref().and_then(|endpoint| unusable(endpoint, allow_http)) {
+        reader.error(format!("`{place}.vending.endpoint` {why}"));
+        return None;
+    }
+    if !is_role(role_arn) {
+        reader.error(format!("`{place}.vending.role_arn` is `arn:PARTITION:iam::ACCOUNT:role/NAME`"));
+        return None;
+    }
+    if !STS_SECONDS.contains(duration_seconds) {
+        let (min, max) = (STS_SECONDS.start(), STS_SECONDS.end());
+        reader.error(format!(
+            "`{place}.vending.duration_seconds` is between {min}, which is the least of STS, and {max}"
+        ));
+        return None;
+    }
+    let (role_arn, external_id) = (role_arn.clone(), external_id.clone());
+    Some(AssumeRole { endpoint, role_arn, external_id, duration_seconds: *duration_seconds })
+}
+
+/// An ARN of a role; its partition goes into policies.
+fn is_role(arn: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let partition =
+        arn.strip_prefix("arn:").and_then(|rest| rest.split_once(":iam:")).map_or("", |(partition, _)| partition);
+    !partition.is_empty()
+        && partition.chars().all(plain)
+        && arn.contains(":role/")
+        && arn.len() <= 2_048
+        && arn.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Why an endpoint cannot be used.

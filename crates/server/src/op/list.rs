@@ -56,6 +56,8 @@ ops! {
     REPLACE_VIEW = Op::iceberg::<ReplaceView>("replace_view").body(VIEW_BYTES_MAX).seconds(60);
     DROP_VIEW = Op::iceberg::<DropView>("drop_view");
     RENAME_VIEW = Op::iceberg::<RenameView>("rename_view");
+    LOAD_CREDENTIALS = Op::iceberg::<VendCredentials>("load_credentials");
+    SIGN_REQUEST = Op::iceberg::<SignRead>("sign_request");
 
     QUERY = Op::gateway::<Query>("query").body(QUERY_BYTES_MAX).seconds(60);
     EXPLAIN = Op::gateway::<Query>("explain").body(QUERY_BYTES_MAX).seconds(60);

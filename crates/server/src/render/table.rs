@@ -1,8 +1,10 @@
 //! Answers that carry table metadata: prefix, the document's own bytes, suffix. Parses and serialises no metadata.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -16,18 +18,33 @@ use http_body_util::combinators::BoxBody;
 use polder_catalog::tables::LoadedTable;
 use polder_types::{Error, Result};
 
-use super::JSON;
+use super::{JSON, access::Delegated};
 
-/// `LoadTableResult` of `loadTable` and `createTable`.
+/// `LoadTableResult` of `loadTable`, `createTable` and their like, with the access that its client asked for.
 ///
 /// # Errors
 /// `Internal` if a member cannot be written.
-pub(crate) fn loaded_table(table: LoadedTable) -> Result<Response> {
+pub(crate) fn delegated_table(table: LoadedTable, access: Option<Delegated>) -> Result<Response> {
     let mut suffix = Vec::with_capacity(64);
     suffix.extend_from_slice(b",\"config\":");
-    serde_json::to_writer(&mut suffix, table.config.as_ref()).map_err(Error::internal)?;
+    let Some(access) = access else {
+        serde_json::to_writer(&mut suffix, table.config.as_ref()).map_err(Error::internal)?;
+        suffix.push(b'}');
+        return spliced(table, suffix);
+    };
+    let config = Arc::clone(&table.config);
+    let mut config: BTreeMap<&str, String> =
+        config.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    config.extend(access.config());
+    serde_json::to_writer(&mut suffix, &config).map_err(Error::internal)?;
+    let credentials = access.credentials();
+    if !credentials.is_empty() {
+        suffix.extend_from_slice(b",\"storage-credentials\":");
+        serde_json::to_writer(&mut suffix, &credentials).map_err(Error::internal)?;
+    }
     suffix.push(b'}');
-    spliced(table, suffix)
+    // SECURITY: no tag, so that nobody is told later that keys which have ended are still current (R30).
+    spliced(LoadedTable { etag: None, ..table }, suffix).map(super::no_store)
 }
 
 /// `CommitTableResponse`.

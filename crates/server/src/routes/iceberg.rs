@@ -1,5 +1,6 @@
 //! The Iceberg REST door: handlers named after the specification's operations.
 
+pub(crate) mod access;
 pub(crate) mod again;
 mod chain;
 pub(crate) mod config;

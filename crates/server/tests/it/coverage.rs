@@ -102,6 +102,7 @@ fn iceberg_rows(file: &str, view_file: &str) -> Vec<Row> {
     });
     let set_property = json!({"updates": [{"action": "set-properties", "updates": {"k": "v"}}]});
     let at = |method: &str, rest: &str| format!("{method} /iceberg/v1/lake{rest}");
+    let sign = json!({"region": "r", "uri": "https://lake.s3.r.amazonaws.com/a", "method": "GET", "headers": {}});
     vec![
         row(&op::GET_CONFIG, "GET /iceberg/v1/config?warehouse=lake", no.clone(), [404, 404, 200], (Engineer, 200), "get_config"),
         row(&op::LIST_NAMESPACES, &at("GET", "/namespaces"), no.clone(), [404, 404, 200], (Engineer, 200), "list_namespaces"),
@@ -117,6 +118,9 @@ fn iceberg_rows(file: &str, view_file: &str) -> Vec<Row> {
         row(&op::REGISTER_TABLE, &at("POST", "/namespaces/pub/register"), register, [404, 404, 403], (Engineer, 200), "register_table"),
         row(&op::UNREGISTER_TABLE, &at("POST", "/namespaces/pub/tables/brought/unregister"), no.clone(), [404, 404, 404], (Engineer, 200), "unregister_table"),
         row(&op::REPORT_METRICS, &format!("POST {people}/metrics"), report.clone(), [404, 404, 403], (Engineer, 204), "report_metrics"),
+        row(&op::LOAD_CREDENTIALS, &format!("GET {people}/credentials"), no.clone(), [404, 404, 403], (Engineer, 200), "vend_credentials"),
+        // A warehouse of files signs nothing, and says so to whoever may ask.
+        row(&op::SIGN_REQUEST, &format!("POST {people}/sign"), sign, [404, 404, 403], (Engineer, 400), "sign_request"),
         row(&op::COMMIT_TRANSACTION, &at("POST", "/transactions/commit"), transaction, [404, 404, 403], (Engineer, 204), "commit_transaction"),
         row(&op::PLAN_TABLE_SCAN, &format!("POST {people}/plan"), json!({}), [404, 404, 403], (Engineer, 200), "plan_table"),
         row(&op::FETCH_PLANNING_RESULT, &format!("GET {people}/plan/made-up"), no.clone(), [404, 404, 403], (Engineer, 404), "plan_table"),

@@ -1,6 +1,9 @@
 //! Warehouses in S3: through the doors, against a real store. `cargo xtask test` names its program in `WEED_BIN`, and
 //! skips this module, and says so, where it cannot be had.
 
+mod signing;
+mod vending;
+
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use polder_server::posture::Posture;

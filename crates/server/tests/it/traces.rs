@@ -18,9 +18,6 @@ use recorded::{Line, read};
 /// Where the recordings lie, beside the checkout.
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/client-traces");
 
-/// Operations of the recordings that no route serves yet, by the specification's path. This list only shrinks.
-const NOT_YET_SERVED: [&str; 1] = ["/v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials"];
-
 /// A table as our server knows it.
 #[derive(Clone)]
 struct Known {
@@ -230,23 +227,10 @@ async fn recorded_clients_are_answered_as_the_specification_says() {
             if line.template == "/v1/oauth/tokens" || line.step == "wipe" {
                 continue; // tokens have tests of their own; a wipe is of what an earlier run left
             }
-            if NOT_YET_SERVED.contains(&line.template.as_str()) {
-                continue;
-            }
             replay.line(&line, &at).await;
         }
         println!("{client}: {} requests", replay.sent);
         sent += replay.sent;
     }
     assert!(sent > 1_000, "{sent}");
-}
-
-/// What is listed as not yet served is not served.
-#[test]
-fn the_list_of_what_is_not_served_only_shrinks() {
-    for template in NOT_YET_SERVED {
-        let path = format!("/iceberg{template}");
-        let served = router::routes().into_iter().find(|route| route.path == path);
-        assert!(served.is_none(), "{template} is served: take it off the list");
-    }
 }

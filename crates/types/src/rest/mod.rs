@@ -3,6 +3,7 @@
 mod namespaces;
 mod plans;
 mod reports;
+mod signing;
 mod tables;
 mod tokens;
 mod views;
@@ -12,6 +13,7 @@ pub use namespaces::{
 };
 pub use plans::{FetchScanTasksRequest, PlanTableScanRequest};
 pub use reports::{MetricResult, ReportMetricsRequest};
+pub use signing::{RemoteSignMethod, RemoteSignRequest, RemoteSignResult};
 pub use tables::{
     CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RegisterTableRequest, RenameTableRequest,
     WireTableIdent,

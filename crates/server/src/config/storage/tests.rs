@@ -105,3 +105,33 @@ fn places_that_meet_are_refused() {
     }
     assert!(with("tenants = { acme = [\"s3://lake/a\"], umbra = [\"s3://lake/a1\"] }").is_ok());
 }
+
+/// A-080, R28: how keys for tables are made; an unknown provider, a role that is none, or a life out of bounds stops the
+/// start.
+#[test]
+fn a_provider_of_keys_is_read_or_refused() {
+    let vending = |table: &str| with(&format!("vending = {{ {table} }}"));
+    let role = "provider = \"sts\", role_arn = \"arn:aws:iam::123456789012:role/vend\"";
+    let config = vending(&format!("{role}, external_id = \"x\", duration_seconds = 1800")).unwrap();
+    let found = config.storage.s3[0].vending.clone().unwrap();
+    assert_eq!((found.role_arn.as_str(), found.duration_seconds), ("arn:aws:iam::123456789012:role/vend", 1_800));
+    assert_eq!((found.endpoint, found.external_id.as_deref()), (None, Some("x")));
+    assert!(!config.storage.s3[0].remote_signing);
+    let usual = vending(role).unwrap().storage.s3[0].vending.clone().unwrap();
+    assert_eq!(usual.duration_seconds, 900);
+    assert!(with("remote_signing = true").unwrap().storage.s3[0].remote_signing);
+    for (table, wanted) in [
+        ("provider = \"gcs\", role_arn = \"x\"".to_owned(), "unknown variant `gcs`"),
+        ("role_arn = \"arn:aws:iam::1:role/x\"".to_owned(), "provider"),
+        ("provider = \"sts\"".to_owned(), "role_arn"),
+        ("provider = \"sts\", role_arn = \"vend\"".to_owned(), "role_arn"),
+        ("provider = \"sts\", role_arn = \"arn:aws*:iam::1:role/x\"".to_owned(), "role_arn"),
+        (format!("{role}, duration_seconds = 899"), "duration_seconds"),
+        (format!("{role}, duration_seconds = 3601"), "duration_seconds"),
+        (format!("{role}, endpoint = \"http://sts.example\""), "vending.endpoint"),
+        (format!("{role}, secret = \"x\""), "unknown field `secret`"),
+    ] {
+        let said = vending(&table).unwrap_err();
+        assert!(said.contains(wanted), "{table}: {said}");
+    }
+}

@@ -23,7 +23,7 @@ async fn text(response: Response) -> String {
 #[tokio::test]
 async fn documents_are_not_touched() {
     let odd = b"{ \"x-unknown\" :  1.50e0 }";
-    let response = loaded_table(table(Some("file:///a/\"b\""), odd)).unwrap();
+    let response = delegated_table(table(Some("file:///a/\"b\""), odd), None).unwrap();
     assert_eq!(response.headers()[header::ETAG], "\"tag\"");
     let hint = response.body().size_hint().exact().unwrap();
     let body = text(response).await;
@@ -37,7 +37,7 @@ async fn documents_are_not_touched() {
 /// A staged create has neither location nor tag; a commit has no `config`.
 #[tokio::test]
 async fn staged_and_committed_answers_differ() {
-    let staged = loaded_table(table(None, b"{}")).unwrap();
+    let staged = delegated_table(table(None, b"{}"), None).unwrap();
     assert!(!staged.headers().contains_key(header::ETAG));
     assert_eq!(text(staged).await, r#"{"metadata":{},"config":{"k":"v\""}}"#);
     let committed = committed_table(table(Some("file:///a"), b"{}")).unwrap();

@@ -9,9 +9,10 @@ use polder_catalog::{
     metadata::Requirement,
     namespaces, views,
 };
-use polder_types::{Error, Result};
+use polder_types::{Error, Result, TableIdent};
+use serde::Deserialize;
 
-use super::{namespace, table, warehouse};
+use super::{access, namespace, table, warehouse};
 use crate::{
     call::Call,
     op::{self, Op},
@@ -43,7 +44,10 @@ async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Resp
         Outcome::Table { relation, metadata_location }
             if [op::CREATE_TABLE.name, op::REGISTER_TABLE.name].contains(&op.name) =>
         {
-            render::loaded_table(created_again(ctx, &warehouse, relation, metadata_location).await?)
+            let made = created_again(ctx, &warehouse, relation, metadata_location).await?;
+            let (namespace, wanted) = (namespace(&call)?, access::wanted(call.headers()));
+            let Named { name } = call.json().await?;
+            access::made(ctx, &warehouse, &TableIdent::new(namespace, name)?, made, wanted).await
         }
         Outcome::Table { relation, metadata_location } if op.name == op::UNREGISTER_TABLE.name => {
             let ident = table(&call)?;
@@ -83,6 +87,12 @@ async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Resp
             Err(Error::new(kind, subject, "refused_before", message))
         }
     }
+}
+
+/// What the bodies of `createTable` and `registerTable` have in common.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 /// True if an `updateTable` that was done has made its table: with this requirement it could do nothing else.

@@ -10,13 +10,16 @@ use polder_types::{Result, rest::FetchScanTasksRequest};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{table, warehouse};
-use crate::{call::Call, render};
+use super::{access, table, warehouse};
+use crate::{
+    call::Call,
+    render::{self, Delegated, WireCredential},
+};
 
 /// `CompletedPlanningWithIDResult`, `CompletedPlanningResult`, `EmptyPlanningResult`, `FetchScanTasksResult`.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Planned {
+struct Planned<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,24 +31,40 @@ struct Planned {
     file_scan_tasks: Option<Vec<Box<RawValue>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     plan_tasks: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    storage_credentials: Vec<WireCredential<'a>>,
 }
 
-impl Planned {
+impl Planned<'_> {
     fn new(status: Option<&'static str>, plan_id: Option<String>, tasks: ScanTasks) -> Self {
         let ScanTasks { delete_files, file_scan_tasks, plan_tasks } = tasks;
-        Self { status, plan_id, delete_files, file_scan_tasks: Some(file_scan_tasks), plan_tasks }
+        let file_scan_tasks = Some(file_scan_tasks);
+        Self { status, plan_id, delete_files, file_scan_tasks, plan_tasks, storage_credentials: Vec::new() }
+    }
+}
+
+/// Answers with a plan and the keys that its client asked for.
+fn completed(planned: Planned<'_>, access: Option<&Delegated>) -> Result<Response> {
+    match access {
+        None => render::json(StatusCode::OK, &planned),
+        Some(access) => {
+            let planned = Planned { storage_credentials: access.credentials(), ..planned };
+            render::secret_json(StatusCode::OK, &planned)
+        }
     }
 }
 
 const COMPLETED: Option<&str> = Some("completed");
 const CANCELLED: Option<&str> = Some("cancelled");
 
-/// Plans a scan (`planTableScan`). `X-Iceberg-Access-Delegation` is a hint, and nothing is vended here.
+/// Plans a scan (`planTableScan`).
 pub(crate) async fn plan_table_scan(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, ident, app) = (warehouse(&ctx, &call).await?, table(&call)?, call.app());
     let opened = scans::open(&ctx, &warehouse, &ident).await?;
+    let wanted = access::wanted(call.headers());
     let (plan_id, tasks) = app.gateway().plan_scan(&ctx, opened, call.json().await?).await?;
-    render::json(StatusCode::OK, &Planned::new(COMPLETED, Some(plan_id), tasks))
+    let access = access::delegate(&ctx, &warehouse, &ident, wanted).await?;
+    completed(Planned::new(COMPLETED, Some(plan_id), tasks), access.as_ref())
 }
 
 /// Tells the result of a plan again (`fetchPlanningResult`).
@@ -53,11 +72,11 @@ pub(crate) async fn fetch_planning_result(ctx: OpCtx, call: Call) -> Result<Resp
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
     let opened = scans::open(&ctx, &warehouse, &ident).await?;
     let planned = call.app().gateway().planned_scan(&ctx, opened, call.required("plan-id")?).await?;
-    let body = match planned {
-        Some(tasks) => Planned::new(COMPLETED, None, tasks),
-        None => Planned { status: CANCELLED, ..Planned::default() },
+    let Some(tasks) = planned else {
+        return render::json(StatusCode::OK, &Planned { status: CANCELLED, ..Planned::default() });
     };
-    render::json(StatusCode::OK, &body)
+    let access = access::delegate(&ctx, &warehouse, &ident, access::wanted(call.headers())).await?;
+    completed(Planned::new(COMPLETED, None, tasks), access.as_ref())
 }
 
 /// Cancels a plan (`cancelPlanning`).

@@ -8,12 +8,12 @@ use polder_catalog::{
     views,
 };
 use polder_types::{
-    Error, Result,
-    rest::{RegisterTableRequest, RenameTableRequest, WireTableIdent},
+    Error, Result, TableIdent,
+    rest::{CreateTableRequest, RegisterTableRequest, RenameTableRequest, WireTableIdent},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{chain, namespace, paging, table, warehouse};
+use super::{access, chain, namespace, paging, table, warehouse};
 use crate::{call::Call, render};
 
 #[derive(Deserialize)]
@@ -44,8 +44,10 @@ pub(crate) async fn list_tables(ctx: OpCtx, call: Call) -> Result<Response> {
 /// Creates a table, or prepares one if the body says `stage-create` (`createTable`).
 pub(crate) async fn create_table(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, namespace) = (warehouse(&ctx, &call).await?, namespace(&call)?);
-    let created = tables::create(&ctx, &warehouse, &namespace, call.json().await?).await?;
-    render::loaded_table(created)
+    let (wanted, request) = (access::wanted(call.headers()), call.json::<CreateTableRequest>().await?);
+    let name = request.name.clone();
+    let created = tables::create(&ctx, &warehouse, &namespace, request).await?;
+    access::made(&ctx, &warehouse, &TableIdent::new(namespace, name)?, created, wanted).await
 }
 
 #[derive(Deserialize)]
@@ -53,19 +55,19 @@ struct LoadQuery {
     snapshots: Option<String>,
 }
 
-/// Returns a table's metadata as it is stored (`loadTable`). 304 if the caller's copy is still current.
-///
-/// `X-Iceberg-Access-Delegation` is a hint, and nothing is vended here.
+/// Returns a table's metadata as it is stored (`loadTable`), with the access to its files that was asked for. 304 if the
+/// caller's copy is still current, and no access goes with it.
 pub(crate) async fn load_table(ctx: OpCtx, call: Call) -> Result<Response> {
     let query: LoadQuery = call.query()?;
     let through = chain::referenced_by(&call)?;
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
     views::may_load_through(&ctx, &warehouse, &through).await?;
     let loaded = tables::load(&ctx, &warehouse, &ident, snapshots(query.snapshots.as_deref())?).await?;
-    match &loaded.etag {
+    let access = access::delegate(&ctx, &warehouse, &ident, access::wanted(call.headers())).await?;
+    match (&loaded.etag, access) {
         // SECURITY: only here, after the load was authorized (R30).
-        Some(etag) if still_current(call.headers(), etag) => render::not_modified(etag),
-        _ => render::loaded_table(loaded),
+        (Some(etag), None) if still_current(call.headers(), etag) => render::not_modified(etag),
+        (_, access) => render::delegated_table(loaded, access),
     }
 }
 
@@ -120,12 +122,11 @@ pub(crate) async fn drop_table(ctx: OpCtx, call: Call) -> Result<Response> {
 }
 
 /// Registers a table by its metadata file (`registerTable`).
-///
-/// `X-Iceberg-Access-Delegation` is a hint, and nothing is vended here.
 pub(crate) async fn register_table(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, namespace) = (warehouse(&ctx, &call).await?, namespace(&call)?);
-    let request: RegisterTableRequest = call.json().await?;
-    render::loaded_table(tables::register(&ctx, &warehouse, &namespace, &request).await?)
+    let (wanted, request) = (access::wanted(call.headers()), call.json::<RegisterTableRequest>().await?);
+    let registered = tables::register(&ctx, &warehouse, &namespace, &request).await?;
+    access::made(&ctx, &warehouse, &TableIdent::new(namespace, request.name)?, registered, wanted).await
 }
 
 /// Gives a table up as it is, and returns its last document (`unregisterTable`).

@@ -31,6 +31,8 @@ async fn config_names_the_prefix_and_exactly_what_works() {
         "POST /v1/{prefix}/namespaces/{namespace}/register",
         "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/unregister",
         "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
+        "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
+        "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/sign",
         "POST /v1/{prefix}/tables/rename",
         "GET /v1/{prefix}/namespaces/{namespace}/views",
         "POST /v1/{prefix}/namespaces/{namespace}/views",

@@ -237,6 +237,25 @@ async fn a_large_plan_is_fetched_and_cancelled() {
     assert_eq!(gone.error("type"), "NoSuchPlanTaskException");
 }
 
+/// keys for a plan are told to whom the plan is; this warehouse of files has none to tell.
+#[tokio::test]
+async fn keys_are_asked_for_a_plan() {
+    let world = World::make().await;
+    let (table, other) = (events(&world, "events").await, events(&world, "others").await);
+    append(&world, &table, &few()).await;
+    let planned = plan(&world.engineer, &table, json!({})).await.expect(200).json();
+    let id = planned["plan-id"].as_str().unwrap();
+    let keys = |table: &str, id: &str| format!("{table}/credentials?planId={id}");
+    let told = world.engineer.get(&keys(&table, id)).await.expect(200).json();
+    assert_eq!(told, json!({"storage-credentials": []}));
+    for path in [keys(&table, "made-up"), keys(&table, ""), keys(&other, id)] {
+        let answer = world.engineer.get(&path).await;
+        assert_eq!((answer.status, answer.error("type").as_str()), (404, "NoSuchPlanIdException"), "{path}");
+    }
+    drop(world.engineer.delete(&format!("{table}/plan/{id}")).await.expect(204));
+    drop(world.engineer.get(&keys(&table, id)).await.expect(404));
+}
+
 /// a plan goes on as it began, whatever is committed in between.
 #[tokio::test]
 async fn a_plan_does_not_see_later_commits() {

@@ -1,0 +1,218 @@
+//! Access to a table's files for its clients, as they ask for it with `X-Iceberg-Access-Delegation`: keys for this table,
+//! or signatures. Resolve, authorize, mint. The header is a hint: what is not set up here is no error, and never the
+//! server's own keys (R11).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use polder_policy::{Action, TableRef, actions};
+use polder_store::{DelegationOf, TableRow, WarehouseRow};
+use polder_types::{Error, Location, Micros, RelationId, Result, Secret, TableIdent, WarehouseName};
+use uuid::Uuid;
+
+use crate::{
+    OpCtx,
+    metadata::TableDoc,
+    places, resolve,
+    tables::LoadedTable,
+    vend::{Grant, Session, VENDED, Wanted},
+};
+
+/// What a client can work with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delegation {
+    /// Keys.
+    pub vended_credentials: bool,
+    /// Signatures.
+    pub remote_signing: bool,
+}
+
+impl Delegation {
+    /// Reads the values of the header: lists of words, of which unknown ones mean nothing here.
+    pub fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Self {
+        let mut wanted = Self::default();
+        for word in values.flat_map(|value| value.split(',')).map(str::trim) {
+            wanted.vended_credentials |= word.eq_ignore_ascii_case("vended-credentials");
+            wanted.remote_signing |= word.eq_ignore_ascii_case("remote-signing");
+        }
+        wanted
+    }
+
+    /// True if nothing is asked for.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Access to a table's files that a client is given.
+#[derive(Clone, Debug)]
+pub enum TableAccess {
+    /// Keys: they go into one answer, and nowhere else.
+    Credentials(Vec<StorageCredential>),
+    /// The client may ask for signatures.
+    Signing,
+}
+
+/// Keys for everything below one prefix (`StorageCredential` of the specification).
+#[derive(Clone, Debug)]
+pub struct StorageCredential {
+    /// `s3://bucket/a/b/`, ending with a slash.
+    pub prefix: String,
+    /// How the store is reached.
+    pub settings: Arc<BTreeMap<String, String>>,
+    /// The keys, by the names that clients give them.
+    pub secrets: Vec<(&'static str, Secret)>,
+    /// When they end.
+    pub expires_at: Micros,
+}
+
+impl StorageCredential {
+    fn new(ctx: &OpCtx, place: &Location, session: &Session) -> Self {
+        let keys = &session.keys;
+        let mut secrets = vec![
+            ("s3.access-key-id", Secret::new(keys.access_key_id.clone())),
+            ("s3.secret-access-key", keys.secret_access_key.clone()),
+        ];
+        secrets.extend(keys.session_token.clone().map(|token| ("s3.session-token", token)));
+        Self {
+            prefix: format!("{place}/"),
+            settings: ctx.catalog().client_config(place),
+            secrets,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+/// Keys for a table (`loadCredentials`); none where nobody makes any.
+///
+/// # Errors
+/// `NotFound` if it does not exist or the caller may not know; `Forbidden` if it is restricted for the caller, or may not
+/// be read; `Unavailable` if there are none now.
+pub async fn load_credentials(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    ident: &TableIdent,
+) -> Result<Vec<StorageCredential>> {
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::table(ctx, &warehouse, ident).await?;
+    let ctx = &ctx.newest().await?;
+    vend_for(ctx, &warehouse, &row).await
+}
+
+/// What a client of a table gets of what it can work with; `None`: nothing but what everybody gets.
+///
+/// # Errors
+/// As [`load_credentials`].
+pub async fn delegate(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    ident: &TableIdent,
+    wanted: Delegation,
+) -> Result<Option<TableAccess>> {
+    if wanted.is_none() {
+        return Ok(None);
+    }
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let row = resolve::table(ctx, &warehouse, ident).await?;
+    let ctx = &ctx.newest().await?;
+    if wanted.vended_credentials {
+        match vend_for(ctx, &warehouse, &row).await {
+            Ok(credentials) if credentials.is_empty() => {}
+            Ok(credentials) => return Ok(Some(TableAccess::Credentials(credentials))),
+            // A place that no policy can name, or a store whose keys are not narrow: the client has asked for what there
+            // is, and there is nothing.
+            Err(error) if error.kind() == polder_types::ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let signs = wanted.remote_signing && ctx.catalog().files().storage().signing(&row.location).is_some();
+    Ok(signs.then_some(TableAccess::Signing))
+}
+
+/// As [`delegate`], for a staged table: keys for the place that was prepared for it, to whoever could write the table if
+/// it were there. It has no id, so that grants on it are those on its namespace and name.
+///
+/// # Errors
+/// `Unavailable` if there are none now.
+pub async fn delegate_staged(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    ident: &TableIdent,
+    staged: &LoadedTable,
+    wanted: Delegation,
+) -> Result<Option<TableAccess>> {
+    if !wanted.vended_credentials || staged.metadata_location.is_some() {
+        return Ok(None);
+    }
+    let warehouse = resolve::warehouse(ctx, warehouse).await?;
+    let namespace = resolve::namespace(ctx, &warehouse, &ident.namespace).await?;
+    let ctx = &ctx.newest().await?;
+    let editor = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ManagePolicies, &ctx.tenant_ref());
+    // SECURITY: as its publication would make it: hidden from those whom a restriction in its namespace holds for (R35).
+    let table = TableRef {
+        namespace: namespace.namespace.clone(),
+        id: RelationId(Uuid::nil()),
+        name: ident.name.as_str().into(),
+        quarantined: editor.is_err(),
+    };
+    let place = TableDoc::parse(&staged.metadata)?.location()?;
+    // SECURITY: once more, where the keys are made: below a root, and in no other table's directory (R1).
+    places::check_table_location(&warehouse, &place)?;
+    let create = resolve::permit(ctx, &warehouse, actions::CreateTable, &namespace.namespace)?;
+    ctx.catalog().store().check_free_location(&create, editor.as_ref().ok(), &place).await?;
+    let credentials = vend(ctx, &warehouse, &table, staged.table_uuid, &place).await?;
+    Ok((!credentials.is_empty()).then_some(TableAccess::Credentials(credentials)))
+}
+
+async fn vend_for(ctx: &OpCtx, warehouse: &WarehouseRow, row: &TableRow) -> Result<Vec<StorageCredential>> {
+    vend(ctx, warehouse, &row.table, row.table.id.0, &row.location).await
+}
+
+/// Decides, and mints what was decided.
+async fn vend(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    table: &TableRef,
+    table_id: Uuid,
+    place: &Location,
+) -> Result<Vec<StorageCredential>> {
+    let of = DelegationOf { table_id, mode: VENDED };
+    let read = ctx
+        .authorize_delegation(actions::VendCredentials, table, of)
+        .map_err(|error| resolve::hidden(ctx, warehouse, error))?; // SECURITY: nothing below may run without it
+    // To lack it is no denial: a reader gets a reader's keys.
+    let write = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::VendWriteCredentials, table).ok();
+    let Some(vending) = ctx.catalog().files().storage().vending(place) else {
+        ctx.count_delegation(actions::VendCredentials::NAME, table, of, None);
+        return Ok(Vec::new());
+    };
+    let root = permitted_root(ctx, warehouse, table, place, of)?;
+    let grant = match &write {
+        None => Grant::Read(&read),
+        Some(write) => Grant::ReadWrite(&read, write),
+    };
+    let session = vending.keys(ctx, &Wanted { grant, table_id, place, root }).await?;
+    Ok(vec![StorageCredential::new(ctx, place, &session)])
+}
+
+/// The root that a table's location lies below, by the warehouse as it is now: what the administrator has taken away
+/// from it since the table was made is no place for keys or signatures (R8).
+///
+/// # Errors
+/// `Forbidden`, and a record of it.
+pub(crate) fn permitted_root<'a>(
+    ctx: &OpCtx,
+    warehouse: &'a WarehouseRow,
+    table: &TableRef,
+    place: &Location,
+    of: DelegationOf,
+) -> Result<&'a Location> {
+    places::check_table_location(warehouse, place).map_err(|_| {
+        let action = if of.mode == VENDED { actions::VendCredentials::NAME } else { actions::SignRead::NAME };
+        ctx.count_delegation(action, table, of, Some("location_not_allowed"));
+        Error::forbidden(polder_types::Subject::Table, "the table's location is no longer allowed in its warehouse")
+    })
+}
+
+#[cfg(test)]
+mod tests;

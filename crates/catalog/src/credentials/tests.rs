@@ -1,0 +1,52 @@
+use polder_store::WarehouseRow;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{World, ident};
+
+/// a hint: words in any order and any number of headers; what is not known means nothing.
+#[test]
+fn the_header_is_a_list_of_words() {
+    let parse = |values: &[&str]| {
+        let Delegation { vended_credentials, remote_signing } = Delegation::parse(values.iter().copied());
+        (vended_credentials, remote_signing)
+    };
+    assert_eq!(parse(&[]), (false, false));
+    assert_eq!(parse(&["vended-credentials"]), (true, false));
+    assert_eq!(parse(&["Vended-Credentials , remote-signing"]), (true, true));
+    assert_eq!(parse(&["remote-signing", "x"]), (false, true));
+    assert_eq!(parse(&["none, , vended"]), (false, false));
+}
+
+/// R8: a location that the warehouse has lost since is no place for keys or signatures; R7: nor is one whose name only
+/// begins with what it has.
+#[tokio::test]
+async fn a_location_that_is_no_longer_allowed_gets_no_access() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    world.create(&admin, "t").await.unwrap();
+    let warehouse = resolve::warehouse(&admin, &world.lake).await.unwrap();
+    let row = resolve::table(&admin, &warehouse, &ident("t")).await.unwrap();
+    let of = DelegationOf { table_id: row.table.id.0, mode: VENDED };
+    assert_eq!(permitted_root(&admin, &warehouse, &row.table, &row.location, of).unwrap(), &warehouse.root);
+    let sibling = Location::parse(&format!("{}x", row.location)).unwrap();
+    for root in [sibling, row.location.clone(), Location::parse("file:///elsewhere").unwrap()] {
+        let shrunk = WarehouseRow { root, allowed_locations: Vec::new(), ..warehouse.as_ref().clone() };
+        let refused = permitted_root(&admin, &shrunk, &row.table, &row.location, of).unwrap_err();
+        assert_eq!(refused.kind(), polder_types::ErrorKind::Forbidden);
+    }
+}
+
+/// R11: without a provider there are no keys, whatever is asked for.
+#[tokio::test]
+async fn without_a_provider_nothing_is_handed_out() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    world.create(&admin, "t").await.unwrap();
+    assert!(load_credentials(&admin, &world.lake, &ident("t")).await.unwrap().is_empty());
+    let all = Delegation { vended_credentials: true, remote_signing: true };
+    assert!(delegate(&admin, &world.lake, &ident("t"), all).await.unwrap().is_none());
+    let request = crate::testing::create_request("s", json!({"stage-create": true}));
+    let staged = crate::tables::create(&admin, &world.lake, &crate::testing::sales(), request).await.unwrap();
+    assert!(delegate_staged(&admin, &world.lake, &ident("s"), &staged, all).await.unwrap().is_none());
+}
