@@ -5,7 +5,9 @@ import uuid
 
 import pytest
 import postgres
+import requests
 import s3
+import specification
 from cloud import move_to_cloud
 from server import Polder, binary
 
@@ -24,6 +26,22 @@ def bounded():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture(autouse=True)
+def documented(monkeypatch):
+    """A-121: holds every answer that a test gets at the Iceberg door against the official document."""
+    wrong, send = [], requests.Session.send
+
+    def judged(session, request, **arguments):
+        answer = send(session, request, **arguments)
+        iceberg_uri = request.url.split("/iceberg/")[0] + "/iceberg"
+        wrong.extend(specification.judge(request.method, request.url, iceberg_uri, answer.status_code, answer.headers, answer.content))
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", judged)
+    yield
+    assert not wrong, wrong
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
-"""An S3 store on loopback for the suite. It has static keys: one for the server, one for the clients."""
+"""An S3 store on loopback for the suite. It has static keys: one for the server, one for the clients; and STS, if asked for."""
 
+import base64
 import json
 import secrets
 import signal
@@ -15,6 +16,22 @@ START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
 REGION = "us-east-1"
 PARTS = ["master", "volume", "filer", "s3"]
+# A role that the store's STS lets be assumed. It may do everything: how narrow a session is, is its own policy's doing.
+ROLE = "arn:aws:iam::role/vend"
+
+
+def roles() -> dict:
+    """The store's STS with the one role."""
+    everything = {"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": ["*"]}
+    anybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}
+    document = lambda *statements: {"Version": "2012-10-17", "Statement": [*statements]}
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    return {
+        "sts": {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "conformance", "signingKey": key},
+        "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+        "roles": [{"roleName": "vend", "roleArn": ROLE, "attachedPolicies": ["all"], "trustPolicy": document(anybody)}],
+        "policies": [{"name": "all", "document": document(everything)}],
+    }
 
 
 def program() -> Path | None:
@@ -34,7 +51,7 @@ def free_ports(count: int) -> list[int]:
 class Weed:
     """SeaweedFS, stopped by its own process."""
 
-    def __init__(self, weed: Path, folder: Path):
+    def __init__(self, weed: Path, folder: Path, sts: bool = False):
         folder.mkdir()
         self.keys = {name: (f"{name}-id", secrets.token_hex(16)) for name in ("server", "client")}
         identities = [
@@ -52,6 +69,9 @@ class Weed:
             "-master.volumeSizeLimitMB", "64", "-s3.config", str(folder / "s3.json"),
             *(word for pair in self._ports.items() for word in pair),
         ]  # fmt: skip
+        if sts:
+            (folder / "iam.json").write_text(json.dumps(roles()))
+            command += ["-s3.iam.config", str(folder / "iam.json")]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -59,6 +59,10 @@ class Polder:
         credential of its operator."""
         code = self.stop()
         assert code == 0, f"polder did not shut down cleanly (exit code {code})\n{self.log_tail()}"
+        return self._found(config, address, **environment)
+
+    def _found(self, config: str, address: str, **environment: str) -> str:
+        """Founds a deployment and serves it; returns the credential of its operator."""
         (self._cwd / "polder.toml").write_text(config)
         founded = subprocess.run(
             [str(binary()), "init", "--config", "polder.toml"], stdin=subprocess.DEVNULL, capture_output=True, text=True,

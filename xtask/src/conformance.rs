@@ -16,14 +16,31 @@ const REQUIREMENTS: &str = "conformance/requirements.txt";
 /// # Errors
 /// Tools that cannot be started.
 pub(crate) fn command(args: &[String]) -> Result<bool, String> {
-    let binary = match std::env::var_os("POLDER_BIN") {
-        Some(path) => PathBuf::from(path),
-        None if run(cargo(&["build", "--workspace", "--bins"]))? => repo::target_dir().join("debug/polder"),
-        None => return Ok(false),
-    };
+    let Some(binary) = binary()? else { return Ok(false) };
     let counts = suite(&binary, args)?;
     println!("{counts}");
     Ok(counts.failed == 0)
+}
+
+/// Runs the engines with everything that they can, JVMs too, and writes `docs/engine-matrix.md`; true when nothing failed.
+///
+/// # Errors
+/// Tools that cannot be started; no environment can be made.
+pub(crate) fn engines(args: &[String]) -> Result<bool, String> {
+    let Some(binary) = binary()? else { return Ok(false) };
+    let mut matrix = process(environment()?, &["-m", "engines.matrix"]);
+    matrix.args(args).env("POLDER_BIN", binary).env("PYTHONPATH", repo::root().join("conformance"));
+    matrix.env("PYTHONDONTWRITEBYTECODE", "1");
+    run(matrix)
+}
+
+/// Returns the binary under test: the one that the environment names, else the debug build; `None` if it does not build.
+fn binary() -> Result<Option<PathBuf>, String> {
+    match std::env::var_os("POLDER_BIN") {
+        Some(path) => Ok(Some(PathBuf::from(path))),
+        None if run(cargo(&["build", "--workspace", "--bins"]))? => Ok(Some(repo::target_dir().join("debug/polder"))),
+        None => Ok(None),
+    }
 }
 
 /// Runs the suite against `binary`.

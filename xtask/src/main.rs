@@ -29,6 +29,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ci                          runs fmt, clippy and licence checks, then test
   licences                    checks licences, bans and sources of all dependencies against deny.toml
   conformance [ARGS]          runs the conformance suite alone against the built binary; ARGS go to pytest
+  rck                         runs Iceberg's REST Compatibility Kit alone, over both stores
+  engines [--only NAME]... [--keys static|vended]... [--print]
+                              runs the engines, JVMs too; writes docs/engine-matrix.md unless --only or --print is given
   attacks [--release]         runs the SQL attack corpus against the debug or release binary
   fuzz [--release] --queries N [--seed S]
                               runs the two-world fuzz for long
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         Some("ci") => ci::command(),
         Some("licences") => licences::command(),
         Some("conformance") => conformance::command(rest),
+        Some("rck") => conformance::command(&["-k".to_owned(), "test_rck".to_owned()]),
+        Some("engines") => conformance::engines(rest),
         Some("attacks") => long::attacks(rest),
         Some("fuzz") => long::fuzz(rest),
         Some(name @ ("kills" | "history" | "faults" | "hangups")) => soak::command(name, rest),

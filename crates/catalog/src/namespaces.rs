@@ -116,6 +116,27 @@ pub async fn load(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> R
     Ok(row)
 }
 
+/// Describes a namespace to a client: its properties, and a `location` for its tables to whoever may create them.
+///
+/// Trino makes the location of a table from that of its namespace. Without one it creates the table first, and then
+/// refuses to use a place where a metadata file lies. The default is opaque, so that a rename leaves no old name in it.
+///
+/// # Errors
+/// As [`load`].
+pub async fn describe(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) -> Result<NamespaceResponse> {
+    let row = load(ctx, warehouse, name).await?;
+    let mut properties = row.properties.clone();
+    // Nothing is done on the strength of this answer, so it is no decision to be counted.
+    let creates =
+        polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::CreateTable, &row.namespace).is_ok();
+    if creates && !properties.contains_key(LOCATION) {
+        let warehouse = resolve::warehouse(ctx, warehouse).await?;
+        let place = warehouse.root.join(&row.namespace.id().0.to_string())?;
+        properties.insert(LOCATION.to_owned(), place.to_string());
+    }
+    Ok(NamespaceResponse { namespace: row.namespace.name.clone(), properties })
+}
+
 /// Says whether a namespace exists for the caller.
 ///
 /// # Errors

@@ -6,12 +6,16 @@ use serde::de::DeserializeOwned;
 /// Most levels of nesting; a table schema of 30 nested structs needs about 90 (R32).
 const DEPTH_MAX: usize = 100;
 
-/// Parses a body.
+/// Parses a body, which is an object at every door.
 ///
 /// # Errors
 /// `Invalid`.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     check_depth(bytes)?;
+    // The library also reads a struct from an array, by position: `[]` would be a request without any member.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+        return Err(Error::invalid("invalid_body", "the body is not a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| invalid(&error))
 }
 

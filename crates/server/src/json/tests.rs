@@ -12,11 +12,19 @@ struct Wanted {
 /// R32: a body that is nested deeper than the limit is refused, wherever the depth sits.
 #[test]
 fn deep_json_is_refused() {
-    let deep = format!("{}{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1));
-    let error = parse::<Box<serde_json::value::RawValue>>(deep.as_bytes()).unwrap_err();
+    let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+    let error = parse::<Box<serde_json::value::RawValue>>(nested(DEPTH_MAX + 1).as_bytes()).unwrap_err();
     assert_eq!(error.code(), "json_too_deep");
-    let allowed = format!("{}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
-    assert!(parse::<Box<serde_json::value::RawValue>>(allowed.as_bytes()).is_ok());
+    assert!(parse::<Box<serde_json::value::RawValue>>(nested(DEPTH_MAX).as_bytes()).is_ok());
+}
+
+/// an array is no body, though it could be read as one.
+#[test]
+fn an_array_is_no_body() {
+    for body in ["[1]", " [1]", "[]"] {
+        let error = parse::<Wanted>(body.as_bytes()).unwrap_err();
+        assert_eq!((error.code(), error.message()), ("invalid_body", "the body is not a JSON object"), "{body}");
+    }
 }
 
 /// R32: brackets inside of texts are no depth.

@@ -140,9 +140,6 @@ impl Model {
 
     fn remove_ref(&mut self, name: &str) {
         self.refs.remove(name);
-        if name == "main" {
-            self.history.clear();
-        }
     }
 
     /// What a document says, in the model's words.

@@ -216,16 +216,35 @@ fn removing_the_current_snapshot_empties_the_table() {
         let source = if name.starts_with("V3") { "rust" } else { "java" };
         let doc = super::TableDoc::parse(&super::corpus(&format!("{source}-TableMetadata{name}.json"))).unwrap();
         let current = doc.current_snapshot_id().unwrap();
-        for updates in [
-            json!([{"action": "remove-snapshots", "snapshot-ids": [current]}]),
-            json!([{"action": "remove-snapshot-ref", "ref-name": "main"}]),
+        let before = value(&doc)["snapshot-log"].clone();
+        for (updates, history) in [
+            (json!([{"action": "remove-snapshots", "snapshot-ids": [current]}]), json!([])),
+            (json!([{"action": "remove-snapshot-ref", "ref-name": "main"}]), before),
         ] {
             let after = commit(&doc, updates).unwrap();
             assert_eq!((after.current_snapshot_id(), after.snapshot_ref("main")), (None, None));
             let written = value(&after);
-            assert_eq!((&written["current-snapshot-id"], &written["snapshot-log"]), (&none, &json!([])));
+            assert_eq!((&written["current-snapshot-id"], &written["snapshot-log"]), (&none, &history));
         }
     }
+}
+
+/// F13: a replaced table keeps its history: `main` goes and comes again in one commit.
+#[test]
+fn a_replaced_table_keeps_its_history() {
+    let doc = valid("V2Valid");
+    let after = commit(
+        &doc,
+        json!([
+            {"action": "remove-snapshot-ref", "ref-name": "main"},
+            add(snapshot(7, None, 35, 2_000_000_000_000)),
+            point("main", "branch", 7),
+        ]),
+    )
+    .unwrap();
+    let mut wanted = log(&value(&doc));
+    wanted.push((7, 2_000_000_000_000));
+    assert_eq!((after.current_snapshot_id(), log(&value(&after))), (Some(7), wanted));
 }
 
 /// a gap in the history cuts off what was before it.

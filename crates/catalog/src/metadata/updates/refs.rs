@@ -87,7 +87,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Removes a branch or tag; without `main` the table has no current snapshot and no history.
+    /// Removes a branch or tag; without `main` the table has no current snapshot. Its history stays: a REPLACE TABLE of
+    /// Java's clients removes `main` and sets it anew, and asks for the steps before.
     pub(super) fn remove_snapshot_ref(&mut self, name: &str) -> Result<()> {
         self.refs_mut()?.shift_remove(name);
         if name == MAIN_BRANCH { self.forget_main() } else { Ok(()) }
@@ -106,7 +107,6 @@ impl Draft {
         if self.doc.current_snapshot_id().is_some() {
             self.doc.set("current-snapshot-id", &no_snapshot(self.doc.format_version()))?;
         }
-        self.doc.list_mut::<SnapshotLogEntry>()?.clear();
         Ok(())
     }
 

@@ -52,8 +52,7 @@ pub(crate) async fn create_namespace(ctx: OpCtx, call: Call) -> Result<Response>
 /// Returns a namespace with its properties (`loadNamespaceMetadata`).
 pub(crate) async fn load_namespace_metadata(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, name) = (warehouse(&ctx, &call).await?, namespace(&call)?);
-    let row = namespaces::load(&ctx, &warehouse, &name).await?;
-    let body = NamespaceResponse { namespace: row.namespace.name.clone(), properties: row.properties.clone() };
+    let body = namespaces::describe(&ctx, &warehouse, &name).await?;
     render::json(StatusCode::OK, &body)
 }
 

@@ -17,7 +17,8 @@ async fn a_namespace_lives_as_the_specification_says() {
     let nested = json!({"namespace": ["a", "b"], "properties": null});
     assert_eq!(door.post(NAMESPACES, &nested).await.expect(200).json()["namespace"], json!(["a", "b"]));
     let loaded = door.get("/iceberg/v1/lake/namespaces/a%1Fb").await.expect(200).json();
-    assert_eq!(loaded, json!({"namespace": ["a", "b"], "properties": {}}));
+    assert_eq!((&loaded["namespace"], loaded["properties"].as_object().unwrap().len()), (&json!(["a", "b"]), 1));
+    assert!(loaded["properties"]["location"].is_string());
     let changed = door
         .post(&format!("{NAMESPACES}/a/properties"), &json!({"removals": ["purpose", "gone"], "updates": {"k": "v"}}))
         .await
@@ -45,6 +46,25 @@ async fn the_owner_is_the_one_who_asked() {
     let body = json!({"namespace": ["mine"], "properties": {"owner": "admin"}});
     let created = world.engineer.post(NAMESPACES, &body).await.expect(200).json();
     assert_eq!(created["properties"]["owner"], "engineer");
+}
+
+/// a namespace has a place for tables, told to whoever may create some there; theirs if they chose one.
+#[tokio::test]
+async fn a_namespace_has_a_place_for_tables() {
+    let world = World::make().await;
+    let location = |answer: &serde_json::Value| answer["properties"]["location"].as_str().map(str::to_owned);
+    let told = world.engineer.get(&format!("{NAMESPACES}/pub")).await.expect(200).json();
+    let place = location(&told).unwrap();
+    let wanted = json!({"name": "placed", "location": format!("{place}/placed-1"), "schema": {"type": "struct",
+        "fields": [{"id": 1, "name": "id", "required": true, "type": "long"}]}});
+    let made = world.engineer.post(&format!("{NAMESPACES}/pub/tables"), &wanted).await.expect(200).json();
+    assert_eq!(made["metadata"]["location"], wanted["location"]);
+    let chosen = json!({"namespace": ["chosen"], "properties": {"location": format!("{place}-2")}});
+    drop(world.engineer.post(NAMESPACES, &chosen).await.expect(200));
+    let told = world.engineer.get(&format!("{NAMESPACES}/chosen")).await.expect(200).json();
+    assert_eq!(told["properties"], chosen["properties"]);
+    let told = world.analyst.get(&format!("{NAMESPACES}/pub")).await.expect(200).json();
+    assert_eq!(location(&told), None);
 }
 
 /// A path without a prefix means the default warehouse (ClickHouse forgets the prefix on DROP).

@@ -364,7 +364,8 @@ async fn a_registered_table_and_a_plan_come_with_keys() {
     let answer = create_as(&world.engineer, &format!("{path}/plan"), &json!({})).await.expect(200);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let planned = answer.json();
-    let again = world.engineer.get(&format!("{path}/credentials?planId={}", planned["plan-id"].as_str().unwrap())).await;
+    let again =
+        world.engineer.get(&format!("{path}/credentials?planId={}", planned["plan-id"].as_str().unwrap())).await;
     assert_eq!(again.expect(200).json()["storage-credentials"], planned["storage-credentials"]);
     let keys = S3Client::of_config(&planned["storage-credentials"][0]["config"]);
     assert_eq!(keys.ask("GET", &format!("{}/data/a", location(&made)), "").await.0, 200);

@@ -1,0 +1,29 @@
+"""A-113, A-120: engines that take seconds, on PostgreSQL and S3, through client credentials, all of their steps, and then all of
+them on one table. Those with a JVM run with `cargo xtask engines`."""
+
+import pytest
+import s3
+from engines import fleet, shared
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory):
+    if s3.program() is None:
+        pytest.skip("SKIPPED engines: the environment holds no `weed`")
+    with fleet.Fleet(tmp_path_factory.mktemp("fleet")) as running:
+        yield running
+    assert not running.judge.problems, running.judge.problems
+
+
+@pytest.mark.parametrize("engine", fleet.FAST)
+def test_every_step_of_an_engine(lake, engine):
+    """A-113: engine_smoke."""
+    result = lake.run(engine, "run")
+    assert result.steps and not result.failed, "\n".join(result.failed)
+
+
+def test_all_on_one_table(lake):
+    """A-113: each reads what those before it wrote, and adds a row."""
+    results = shared.run(lake, fleet.FAST)
+    assert [result.engine for result in results] == fleet.FAST
+    assert not [failed for result in results for failed in result.failed]
