@@ -7,6 +7,7 @@ mod requests;
 mod scale;
 mod start;
 mod tables;
+mod transactions;
 
 use crate::{Options, Result, report::Line};
 
@@ -22,6 +23,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "load-table-postgres", measure: requests::load_table_postgres },
     Row { name: "token", measure: requests::token },
     Row { name: "commits", measure: commits::commits },
+    Row { name: "transactions", measure: transactions::transactions },
     Row { name: "history", measure: history::history },
     Row { name: "scale", measure: scale::scale },
     Row { name: "queries", measure: queries::queries },

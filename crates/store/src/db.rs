@@ -3,6 +3,7 @@
 //! of the database and its migrations in `open`.
 
 mod errors;
+mod readers;
 #[macro_use]
 mod values;
 
@@ -20,6 +21,8 @@ use sqlx::{
 };
 
 pub(crate) use errors::{AGAIN, IO, failure};
+use readers::Reader;
+pub(crate) use readers::Readers;
 pub(crate) use values::{Query, Row, json, sql};
 
 /// How long PostgreSQL may take to answer one statement before the connection counts as dead; longer than the limit
@@ -31,8 +34,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(12);
 pub(crate) enum Db {
     /// A SQLite file that this process owns.
     Sqlite(SqlitePool),
-    /// A PostgreSQL database that other nodes use too.
-    Postgres(PgPool),
+    /// A PostgreSQL database that other nodes use too: connections for single statements, and for several together.
+    Postgres(Readers, PgPool),
 }
 
 impl Db {
@@ -40,7 +43,7 @@ impl Db {
     pub(crate) async fn read(&self, statements: &Arc<AtomicU64>) -> Result<Session> {
         let conn = match self {
             Self::Sqlite(pool) => Conn::SqlitePooled(pool.acquire().await.map_err(failure)?),
-            Self::Postgres(pool) => Conn::Postgres(pool.acquire().await.map_err(failure)?),
+            Self::Postgres(readers, _) => Conn::PostgresReader(readers.get().await?),
         };
         Ok(Session::new(conn, statements.clone()))
     }
@@ -49,7 +52,7 @@ impl Db {
     pub(crate) async fn read_together(&self, statements: &Arc<AtomicU64>) -> Result<Session> {
         let conn = match self {
             Self::Sqlite(pool) => Conn::SqliteTogether(pool.begin().await.map_err(failure)?),
-            Self::Postgres(pool) => {
+            Self::Postgres(_, pool) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 Conn::PostgresTogether(pool.begin_with(begin).await.map_err(failure)?)
             }
@@ -61,7 +64,8 @@ impl Db {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            // The connections of `Readers` end with the last of their clones.
+            Self::Postgres(_, pool) => pool.close().await,
         }
     }
 }
@@ -72,6 +76,7 @@ enum Conn {
     SqlitePooled(PoolConnection<Sqlite>),
     SqliteTogether(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
+    PostgresReader(Reader),
     PostgresTogether(Transaction<'static, Postgres>),
 }
 
@@ -107,13 +112,14 @@ impl Session {
             Conn::SqlitePooled(conn) => Backend::Sqlite(conn),
             Conn::SqliteTogether(conn) => Backend::Sqlite(conn),
             Conn::Postgres(conn) => Backend::Postgres(conn),
+            Conn::PostgresReader(kept) => Backend::Postgres(kept.begin()),
             Conn::PostgresTogether(conn) => Backend::Postgres(conn),
         }
     }
 
     /// True where other nodes write to the same database.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.conn, Conn::Postgres(_) | Conn::PostgresTogether(_))
+        !matches!(self.conn, Conn::Sqlite(_) | Conn::SqlitePooled(_) | Conn::SqliteTogether(_))
     }
 
     /// True once a statement failed.
@@ -177,11 +183,13 @@ impl Session {
     }
 
     fn noted<T>(&mut self, done: Result<T>) -> Result<T> {
-        if let Err(error) = &done {
-            self.failed = true;
-            if error.code() == IO {
-                self.abandon();
-            }
+        let lost = done.as_ref().is_err_and(|error| error.code() == IO);
+        self.failed |= done.is_err();
+        match &mut self.conn {
+            // What is not ended here is never used again.
+            Conn::PostgresReader(kept) if !lost => kept.end(),
+            _ if lost => self.abandon(),
+            _ => {}
         }
         done
     }

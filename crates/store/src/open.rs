@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::{
     SigningKey, StoreOptions,
     cache::Caches,
-    db::{Db, Session, failure, sql},
+    db::{Db, Readers, Session, failure, sql},
     fresh, jobs,
     root_key::Keys,
     store::Writing,
@@ -42,13 +42,20 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const WRITER_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Connections that ask what became of transactions; made when there is something to ask.
 const SETTLERS_MAX: u32 = 2;
+/// Connections that read several statements in one state: policy snapshots, one at a time for each tenant.
+const TOGETHER_MAX: u32 = 4;
 /// What every PostgreSQL connection is told: no statement, no wait for a lock and no pause inside a transaction is
-/// without an end.
-const POSTGRES_SETTINGS: [(&str, &str); 4] = [
+/// without an end. Statements are planned once a connection, for whatever values come later: all of them look rows up by
+/// indexes, and no plan that was made while a table was small may read it whole when it is large.
+const POSTGRES_SETTINGS: [(&str, &str); 8] = [
     ("statement_timeout", "10s"),
     ("lock_timeout", "8s"),
     ("idle_in_transaction_session_timeout", "20s"),
     ("default_transaction_isolation", "read committed"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
 ];
 
 /// An open database.
@@ -118,13 +125,15 @@ pub(crate) async fn postgres(
     let writers = writers.connect_lazy_with(connect.clone());
     let settlers = PoolOptions::new().max_connections(SETTLERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
     let settlers = settlers.connect_lazy_with(connect.clone());
-    let readers = PoolOptions::new().max_connections(options.readers.max(1)).acquire_timeout(ACQUIRE_TIMEOUT);
-    let readers = readers.connect_lazy_with(connect.options([("default_transaction_read_only", "on")]));
+    let connect = connect.options([("default_transaction_read_only", "on")]);
+    let together = PoolOptions::new().max_connections(TOGETHER_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
+    let together = together.connect_lazy_with(connect.clone());
+    let readers = Readers::new(connect, options.readers, ACQUIRE_TIMEOUT);
     let caches = Arc::new(Caches::new(true));
     let signing_key = shared_signing_key(&writers, keys, statements, now).await?;
     let pools = (writers, settlers);
     let writing = Writing::Beside(Transactions::new(pools, options.queue, caches.clone(), statements.clone()));
-    Ok(Opened { db: Db::Postgres(readers), writing, caches, signing_key, lock: None })
+    Ok(Opened { db: Db::Postgres(readers, together), writing, caches, signing_key, lock: None })
 }
 
 /// Refuses a server that answers COMMIT before anything is on its disk: an acknowledged change could be lost.
