@@ -206,7 +206,7 @@ impl Store {
 
     /// True if other nodes may write to the database.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.0.db, Db::Postgres(_))
+        matches!(self.0.db, Db::Postgres(..))
     }
 
     pub(crate) async fn read(&self) -> Result<Session> {

@@ -8,7 +8,6 @@ use std::{
     path::Path,
 };
 
-use polder_server::router;
 use polder_testkit::{Answer, World};
 use reqwest::Method;
 use serde_json::{Value, json};
