@@ -8,14 +8,15 @@ mod list;
 use std::sync::Arc;
 
 use polder_types::{
-    Error, JobId, Location, Micros, PrincipalId, RelationId, RequestId, Result, Subject, TenantId, WarehouseId,
+    Caller, Error, JobId, Location, Micros, PrincipalId, PrincipalRef, RelationId, RequestId, Result, Subject,
+    TenantId, WarehouseId,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Store, WarehouseRow,
-    audit::Trail,
+    Store, WarehouseRow,
+    audit::{self, Trail},
     db::{self, Row, Session, sql},
     fresh, locations,
     tx::Tx,
@@ -106,8 +107,8 @@ pub struct JobRow {
     pub relation_name: String,
     /// The table's location: nothing outside is touched.
     pub location: Location,
-    /// Who asked for it.
-    pub asked_by: Actor,
+    /// Who asked for it, and for whom.
+    pub asked_by: Caller,
     /// In which request.
     pub request: RequestId,
     /// Where it stands.
@@ -164,7 +165,7 @@ pub(crate) struct NewJob {
 macro_rules! job_columns {
     () => {
         "tenant_id, id, work, warehouse_id, relation_id, relation_name, location, principal_id, principal_name, \
-         request_id, state, attempts, due_at, files, problem, created_at, ended_at"
+         request_id, state, attempts, due_at, files, problem, created_at, ended_at, actor_id, actor_name"
     };
 }
 use job_columns;
@@ -174,8 +175,9 @@ pub(crate) async fn enqueue(tx: &mut Tx, trail: &Trail, new: NewJob) -> Result<J
     let id = JobId(fresh::uuid(trail.stamp.now)?);
     let query =
         sql("INSERT INTO jobs (tenant_id, id, kind, work, warehouse_id, relation_id, relation_name, location, \
-             principal_id, principal_name, request_id, state, attempts, due_at, files, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', 0, $12, 0, $13)");
+             principal_id, principal_name, request_id, state, attempts, due_at, files, created_at, \
+             actor_id, actor_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', 0, $12, 0, $13, $14, $15)");
     let query = query
         .bind(&trail.tenant)
         .bind(id)
@@ -185,11 +187,13 @@ pub(crate) async fn enqueue(tx: &mut Tx, trail: &Trail, new: NewJob) -> Result<J
         .bind(new.relation)
         .bind(new.relation_name)
         .bind(new.location)
-        .bind(trail.actor.id)
-        .bind(trail.actor.name.as_ref())
+        .bind(trail.caller.principal.id)
+        .bind(trail.caller.principal.name.as_ref())
         .bind(trail.stamp.request.to_string())
         .bind(new.due_at)
-        .bind(trail.stamp.now);
+        .bind(trail.stamp.now)
+        .bind(trail.caller.actor.as_ref().map(|actor| actor.id))
+        .bind(trail.caller.actor.as_ref().map(|actor| actor.name.as_ref()));
     tx.execute(query).await?;
     Ok(id)
 }
@@ -303,6 +307,8 @@ async fn is_occupied(tx: &mut Tx, job: &JobRow) -> Result<bool> {
 
 fn job_row(row: &Row) -> Result<JobRow> {
     let request = ulid::Ulid::from_string(&row.text(9)?).map_err(Error::internal)?;
+    let principal = PrincipalRef { id: PrincipalId(row.uuid(7)?), name: row.text(8)?.into() };
+    let actor = audit::principal_ref(row, 17)?;
     Ok(JobRow {
         tenant: row.parse(0)?,
         id: JobId(row.uuid(1)?),
@@ -311,7 +317,7 @@ fn job_row(row: &Row) -> Result<JobRow> {
         relation: RelationId(row.uuid(4)?),
         relation_name: row.text(5)?,
         location: Location::parse(&row.text(6)?)?,
-        asked_by: Actor { id: PrincipalId(row.uuid(7)?), name: row.text(8)?.into() },
+        asked_by: Caller { principal, actor },
         request: RequestId(request),
         state: JobState::of(&row.text(10)?)?,
         attempts: row.int(11)?,
