@@ -57,13 +57,13 @@ pub async fn create(
         match name.parent() {
             None => {
                 let permit = ctx.authorize(actions::CreateRootNamespace, &warehouse.warehouse)?;
-                let properties = governed(&ctx, &warehouse, request.properties.clone().unwrap_or_default())?;
+                let properties = governed(&warehouse, request.properties.clone().unwrap_or_default())?;
                 store.create_root_namespace(&permit, name, properties, &stamp).await
             }
             Some(parent) => {
                 let parent = resolve::namespace(&ctx, &warehouse, &parent).await?;
                 let permit = resolve::permit(&ctx, &warehouse, actions::CreateNamespace, &parent.namespace)?;
-                let properties = governed(&ctx, &warehouse, request.properties.clone().unwrap_or_default())?;
+                let properties = governed(&warehouse, request.properties.clone().unwrap_or_default())?;
                 store.create_namespace(&permit, name, properties, &stamp).await
             }
         }
@@ -90,7 +90,7 @@ pub async fn created_again(
             resolve::permit(ctx, &warehouse, actions::CreateNamespace, &parent.namespace)?;
         }
     }
-    let properties = governed(ctx, &warehouse, request.properties.unwrap_or_default())?;
+    let properties = governed(&warehouse, request.properties.unwrap_or_default())?;
     Ok(NamespaceResponse { namespace: request.namespace, properties })
 }
 
@@ -176,7 +176,7 @@ pub async fn update_properties(
         let row = resolve::namespace(&ctx, &warehouse, name).await?;
         let permit = resolve::permit(&ctx, &warehouse, actions::UpdateNamespace, &row.namespace)?;
         refuse_overlap(removals, updates)?;
-        let updates = governed(&ctx, &warehouse, updates.clone())?;
+        let updates = governed(&warehouse, updates.clone())?;
         let store = ctx.catalog().store();
         store.update_namespace_properties(&permit, removals.clone(), updates, &ctx.stamp()).await
     })
@@ -196,11 +196,10 @@ fn refuse_overlap(removals: &[String], updates: &BTreeMap<String, String>) -> Re
 }
 
 fn governed(
-    ctx: &OpCtx,
     warehouse: &polder_store::WarehouseRow,
-    mut wanted: BTreeMap<String, String>,
+    wanted: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>> {
-    properties::govern(&mut wanted, ctx.principal())?;
+    properties::check(wanted.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
     if let Some(location) = wanted.get(LOCATION) {
         places::check_named_location(warehouse, location)?;
     }

@@ -201,8 +201,10 @@ async fn overlapping(session: &mut Session, tenant: &TenantId, location: &Locati
     for some in locations::ancestors(location).chunks(LEVELS) {
         let mut query =
             sql("SELECT location, warehouse, namespace_key, table_name, restrictions FROM retired_locations \
-             WHERE tenant_id = $1 AND (location >= $2 AND location < $3 \
-                OR location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)) LIMIT 32");
+             WHERE tenant_id = $1 AND location >= $2 AND location < $3 \
+             UNION SELECT location, warehouse, namespace_key, table_name, restrictions FROM retired_locations \
+             WHERE tenant_id = $1 \
+                AND location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) LIMIT 32");
         query = query.bind(tenant).bind(from.as_str()).bind(to.as_str());
         for level in 0..LEVELS {
             query = query.bind(some.get(level).or(some.last()).map_or("", String::as_str));
