@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use polder_policy::{ListPermit, actions};
-use polder_store::{NamespaceRow, Page, PageRequest};
+use polder_store::{NamespaceRow, Page, PageRequest, WarehouseRow};
 use polder_types::{
-    Error, ErrorKind, Namespace, Result, Subject, WarehouseName,
+    Error, ErrorKind, Location, Namespace, Result, Subject, WarehouseName,
     rest::{
         CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
     },
@@ -131,10 +131,20 @@ pub async fn describe(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) 
         polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::CreateTable, &row.namespace).is_ok();
     if creates && !properties.contains_key(LOCATION) {
         let warehouse = resolve::warehouse(ctx, warehouse).await?;
-        let place = warehouse.root.join(&row.namespace.id().0.to_string())?;
-        properties.insert(LOCATION.to_owned(), place.to_string());
+        properties.insert(LOCATION.to_owned(), location(&row, &warehouse)?.to_string());
     }
     Ok(NamespaceResponse { namespace: row.namespace.name.clone(), properties })
+}
+
+/// Where the tables of a namespace are put by clients that choose a place.
+///
+/// # Errors
+/// `Invalid` if its property is no location.
+pub(crate) fn location(row: &NamespaceRow, warehouse: &WarehouseRow) -> Result<Location> {
+    match row.properties.get(LOCATION) {
+        Some(text) => Location::parse(text),
+        None => warehouse.root.join(&row.namespace.id().0.to_string()),
+    }
 }
 
 /// Says whether a namespace exists for the caller.
@@ -195,10 +205,7 @@ fn refuse_overlap(removals: &[String], updates: &BTreeMap<String, String>) -> Re
     }
 }
 
-fn governed(
-    warehouse: &polder_store::WarehouseRow,
-    wanted: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>> {
+fn governed(warehouse: &WarehouseRow, wanted: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     properties::check(wanted.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
     if let Some(location) = wanted.get(LOCATION) {
         places::check_named_location(warehouse, location)?;

@@ -54,8 +54,11 @@ pub(crate) fn of(scope: &Scope, partition: &str) -> Result<String> {
         Access::Read => READ,
         Access::ReadWrite => WRITE,
     };
+    // SECURITY: only the catalog writes the documents that its pointers name: they would be served to everybody (R4, R12).
+    let documents = format!("{bucket}/{below}.metadata.json");
     let statement = vec![
         Statement { effect: "Allow", action, resource: format!("{bucket}/{below}"), condition: None },
+        Statement { effect: "Deny", action: &["s3:PutObject"], resource: documents, condition: None },
         Statement {
             effect: "Allow",
             action: &["s3:ListBucket"],
