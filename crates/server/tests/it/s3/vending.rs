@@ -334,6 +334,22 @@ async fn a_staged_table_gets_keys_for_its_own_place() {
         assert!(answer.status == 400 || answer.status == 409, "{foreign}: {}", answer.text());
         assert!(!answer.text().contains("access-key"), "{foreign}");
     }
+    // Nothing holds a place until it is published: where other namespaces may put a table meanwhile there are no keys (R1).
+    let namespaces = "/iceberg/v1/lake/namespaces";
+    drop(world.engineer.post(namespaces, &json!({"namespace": ["other"]})).await.expect(200));
+    let other = world.engineer.get(&format!("{namespaces}/other")).await.expect(200).json();
+    let home = world.engineer.get(TABLES.strip_suffix("/tables").unwrap()).await.expect(200).json();
+    let place = |of: &Value| of["properties"]["location"].as_str().unwrap().to_owned();
+    for (at, keys) in [
+        (format!("{}/payroll", place(&other)), false),
+        (place(&other), false),
+        (format!("{}/free", theirs.rsplit_once('/').unwrap().0), false),
+        (place(&home), false),
+        (format!("{}/mine", place(&home)), true),
+    ] {
+        let staged = create_as(&world.engineer, TABLES, &stage("placed", json!({"location": at}))).await.expect(200);
+        assert_eq!(staged.text().contains("access-key"), keys, "{at}");
+    }
     let (maker, _) = world.person("maker", "catalog").await;
     world.grant("maker", &["create"], &json!({"warehouse": "lake", "namespace": ["pub"]})).await;
     let made = create_as(&maker, TABLES, &stage("made", json!({}))).await.expect(200);
