@@ -180,9 +180,9 @@ def create_table(scene):
 def register_table(scene):
     path = scene.table()
     location = scene.made("loadTable", path=path)["metadata-location"]
-    # Not by a drop: the place of a dropped table is not free (decision 0011).
     scene.made("unregisterTable", path=path)
-    return {"path": {"namespace": path["namespace"]}, "body": {"name": fresh("r"), "metadata-location": location}}
+    # Under its own name: its files come back under no other (decision 0028).
+    return {"path": {"namespace": path["namespace"]}, "body": {"name": path["table"], "metadata-location": location}}
 
 
 @recipe("unregisterTable")
@@ -299,4 +299,4 @@ def register_view(scene):
     path = scene.view()
     location = scene.made("loadView", path=path)["metadata-location"]
     scene.made("dropView", path=path)
-    return {"path": {"namespace": path["namespace"]}, "body": {"name": fresh("r"), "metadata-location": location}}
+    return {"path": {"namespace": path["namespace"]}, "body": {"name": path["view"], "metadata-location": location}}

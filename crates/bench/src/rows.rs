@@ -2,6 +2,7 @@
 
 mod commits;
 mod history;
+mod plans;
 mod queries;
 mod requests;
 mod scale;
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "token", measure: requests::token },
     Row { name: "commits", measure: commits::commits },
     Row { name: "transactions", measure: transactions::transactions },
+    Row { name: "plans", measure: plans::plans },
     Row { name: "history", measure: history::history },
     Row { name: "scale", measure: scale::scale },
     Row { name: "queries", measure: queries::queries },

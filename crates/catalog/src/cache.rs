@@ -17,7 +17,7 @@ use crate::{
     heavy::Heavy,
     io::FileIo,
     metadata::{DOCUMENT_BYTES_MAX, TableDoc},
-    places,
+    places, properties,
     view::{SnapshotsMode, refs_only},
 };
 
@@ -116,9 +116,19 @@ impl MetadataCache {
             return Err(Error::internal("a metadata file lies outside its table's location"));
         }
         let bytes = self.files.read(root, &file, DOCUMENT_BYTES_MAX as u64).await?;
-        self.parsed(bytes).await.map_err(|error| {
+        let damaged = |error: Error| {
             Error::internal(format!("the metadata of relation {} is damaged: {error:?}", table.table.id))
-        })
+        };
+        let stored = self.parsed(bytes).await.map_err(damaged)?;
+        let doc = stored.doc();
+        // SECURITY: whoever holds keys for the table may have written the file anew: what could not be committed is not
+        // served to anybody either (R4, R12).
+        places::check_document(doc, &table.location).map_err(damaged)?;
+        properties::check(doc.properties()).map_err(damaged)?;
+        if doc.table_uuid() != Some(table.table_uuid) {
+            return Err(damaged(Error::internal("it is of another table")));
+        }
+        Ok(stored)
     }
 
     /// Reads a document that no table's pointer names (yet, or any more), and keeps nothing of it.

@@ -2,7 +2,7 @@
 //! or signatures. Resolve, authorize, mint. The header is a hint: what is not set up here is no error, and never the
 //! server's own keys (R11).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use polder_policy::{Action, TableRef, actions};
 use polder_store::{DelegationOf, TableRow, WarehouseRow};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     OpCtx,
     metadata::TableDoc,
-    places, resolve,
+    namespaces, places, resolve,
     tables::LoadedTable,
     vend::{Grant, Session, VENDED, Wanted},
 };
@@ -159,6 +159,14 @@ pub async fn delegate_staged(
     // SECURITY: once more, where the keys are made: below a root, and in no other table's directory (R1).
     places::check_table_location(&warehouse, &place)?;
     let create = resolve::permit(ctx, &warehouse, actions::CreateTable, &namespace.namespace)?;
+    // SECURITY: nothing holds the place until the table is published, so keys are made only where its namespace's tables
+    // lie, or where nobody else's can: not where another namespace may put one meanwhile.
+    if editor.is_err() && place != warehouse.root.join(&staged.table_uuid.to_string())? {
+        let home = namespaces::location(&namespace, &warehouse)?;
+        if !place.is_within(&home) || place == home {
+            return Ok(None);
+        }
+    }
     ctx.catalog().store().check_free_location(&create, editor.as_ref().ok(), &place).await?;
     let credentials = vend(ctx, &warehouse, &table, staged.table_uuid, &place).await?;
     Ok((!credentials.is_empty()).then_some(TableAccess::Credentials(credentials)))
@@ -192,7 +200,16 @@ async fn vend(
         Some(write) => Grant::ReadWrite(&read, write),
     };
     let session = vending.keys(ctx, &Wanted { grant, table_id, place, root }).await?;
+    // SECURITY: making a key takes its time; a policy that changed meanwhile decides anew (R18).
+    if ctx.newest().await?.snapshot().version() != read.version() {
+        return Err(policy_changed());
+    }
     Ok(vec![StorageCredential::new(ctx, place, &session)])
+}
+
+fn policy_changed() -> Error {
+    Error::unavailable("policy_changing", "the policy changed while keys were made; ask again")
+        .with_retry_after(Duration::from_secs(1))
 }
 
 /// The root that a table's location lies below, by the warehouse as it is now: what the administrator has taken away

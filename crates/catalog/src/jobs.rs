@@ -112,6 +112,12 @@ impl Job {
         self.claimed.row.attempts > 1
     }
 
+    /// True if no further attempt is to be made, since the last one died with its process.
+    #[must_use]
+    pub fn is_worn_out(&self) -> bool {
+        self.claimed.is_worn_out()
+    }
+
     /// True if an attempt that fails with this is the last one.
     #[must_use]
     pub fn gives_up(&self, problem: JobProblem) -> bool {

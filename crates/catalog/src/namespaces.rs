@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use polder_policy::{ListPermit, actions};
-use polder_store::{NamespaceRow, Page, PageRequest};
+use polder_store::{NamespaceRow, Page, PageRequest, WarehouseRow};
 use polder_types::{
-    Error, ErrorKind, Namespace, Result, Subject, WarehouseName,
+    Error, ErrorKind, Location, Namespace, Result, Subject, WarehouseName,
     rest::{
         CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
     },
@@ -57,13 +57,13 @@ pub async fn create(
         match name.parent() {
             None => {
                 let permit = ctx.authorize(actions::CreateRootNamespace, &warehouse.warehouse)?;
-                let properties = governed(&ctx, &warehouse, request.properties.clone().unwrap_or_default())?;
+                let properties = governed(&warehouse, request.properties.clone().unwrap_or_default())?;
                 store.create_root_namespace(&permit, name, properties, &stamp).await
             }
             Some(parent) => {
                 let parent = resolve::namespace(&ctx, &warehouse, &parent).await?;
                 let permit = resolve::permit(&ctx, &warehouse, actions::CreateNamespace, &parent.namespace)?;
-                let properties = governed(&ctx, &warehouse, request.properties.clone().unwrap_or_default())?;
+                let properties = governed(&warehouse, request.properties.clone().unwrap_or_default())?;
                 store.create_namespace(&permit, name, properties, &stamp).await
             }
         }
@@ -90,7 +90,7 @@ pub async fn created_again(
             resolve::permit(ctx, &warehouse, actions::CreateNamespace, &parent.namespace)?;
         }
     }
-    let properties = governed(ctx, &warehouse, request.properties.unwrap_or_default())?;
+    let properties = governed(&warehouse, request.properties.unwrap_or_default())?;
     Ok(NamespaceResponse { namespace: request.namespace, properties })
 }
 
@@ -131,10 +131,20 @@ pub async fn describe(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) 
         polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::CreateTable, &row.namespace).is_ok();
     if creates && !properties.contains_key(LOCATION) {
         let warehouse = resolve::warehouse(ctx, warehouse).await?;
-        let place = warehouse.root.join(&row.namespace.id().0.to_string())?;
-        properties.insert(LOCATION.to_owned(), place.to_string());
+        properties.insert(LOCATION.to_owned(), location(&row, &warehouse)?.to_string());
     }
     Ok(NamespaceResponse { namespace: row.namespace.name.clone(), properties })
+}
+
+/// Where the tables of a namespace are put by clients that choose a place.
+///
+/// # Errors
+/// `Invalid` if its property is no location.
+pub(crate) fn location(row: &NamespaceRow, warehouse: &WarehouseRow) -> Result<Location> {
+    match row.properties.get(LOCATION) {
+        Some(text) => Location::parse(text),
+        None => warehouse.root.join(&row.namespace.id().0.to_string()),
+    }
 }
 
 /// Says whether a namespace exists for the caller.
@@ -176,7 +186,7 @@ pub async fn update_properties(
         let row = resolve::namespace(&ctx, &warehouse, name).await?;
         let permit = resolve::permit(&ctx, &warehouse, actions::UpdateNamespace, &row.namespace)?;
         refuse_overlap(removals, updates)?;
-        let updates = governed(&ctx, &warehouse, updates.clone())?;
+        let updates = governed(&warehouse, updates.clone())?;
         let store = ctx.catalog().store();
         store.update_namespace_properties(&permit, removals.clone(), updates, &ctx.stamp()).await
     })
@@ -195,12 +205,8 @@ fn refuse_overlap(removals: &[String], updates: &BTreeMap<String, String>) -> Re
     }
 }
 
-fn governed(
-    ctx: &OpCtx,
-    warehouse: &polder_store::WarehouseRow,
-    mut wanted: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>> {
-    properties::govern(&mut wanted, ctx.principal())?;
+fn governed(warehouse: &WarehouseRow, wanted: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    properties::check(wanted.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
     if let Some(location) = wanted.get(LOCATION) {
         places::check_named_location(warehouse, location)?;
     }

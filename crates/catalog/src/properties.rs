@@ -2,7 +2,7 @@
 
 use polder_types::{Error, Principal, Result, Subject};
 
-/// The property that names a table's or namespace's owner.
+/// The property that names a table's or view's owner.
 const OWNER: &str = "owner";
 
 /// Beginnings of names that tell an engine how and with which credentials to reach files or catalogs.
@@ -56,7 +56,7 @@ fn is_refused(name: &str) -> bool {
         || REFUSED_ENDINGS.iter().any(|end| name.ends_with(end))
 }
 
-/// Checks what a client sets, and puts the caller's own name where a property names the owner.
+/// Checks what a client sets on a table or view, and puts the caller's own name where a property names the owner.
 ///
 /// # Errors
 /// `Invalid` naming the first property that is refused.
@@ -75,8 +75,8 @@ pub(crate) fn govern<'a>(
     Ok(())
 }
 
-/// Checks the properties of a document that somebody else wrote, and that is kept as it is. Its `owner` is what that one
-/// wrote: nothing here or in an engine decides by it.
+/// Checks the properties of a namespace, or of a table's document that somebody else wrote and that is kept as it is. An
+/// `owner` is what the client wrote: nothing here or in an engine decides by it.
 ///
 /// # Errors
 /// As [`govern`].

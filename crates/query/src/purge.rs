@@ -19,6 +19,12 @@ use crate::scan::{MANIFEST_BYTES_MAX, erasable, files_of, manifests_of};
 
 /// Most manifests of one table.
 const MANIFESTS_MAX: usize = 1_000_000;
+/// Most bytes of the names of one table's manifests; names are whatever its writers wrote.
+const MANIFEST_NAMES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most bytes of a file's name: an object store takes 1 024, which may be written in escapes.
+const NAME_BYTES_MAX: usize = 4 * 1024;
+/// What manifests may have been inflated to is worked on apart, whatever length they have packed.
+const APART: usize = usize::MAX;
 /// Files between two signs of life, and between two looks at whether to stop.
 const BATCH_FILES: usize = 512;
 /// Most files that are remembered as deleted: a file that many manifests name is deleted once.
@@ -98,7 +104,7 @@ impl<'a, S: Surroundings> Purge<'a, S> {
 
     /// The lists of manifests, and the manifests that they name.
     async fn manifests(&mut self, doc: &TableDoc) -> Result<(BTreeSet<String>, BTreeSet<String>), Stop> {
-        let (mut lists, mut manifests) = (BTreeSet::new(), BTreeSet::new());
+        let (mut lists, mut manifests, mut names) = (BTreeSet::new(), BTreeSet::new(), 0_usize);
         for snapshot in doc.snapshots() {
             manifests.extend(snapshot.manifests.iter().cloned());
             lists.extend(snapshot.manifest_list.iter().cloned());
@@ -108,8 +114,13 @@ impl<'a, S: Surroundings> Purge<'a, S> {
                 self.breathe().await?;
             }
             let Some(bytes) = self.read(list).await? else { continue };
-            manifests.extend(self.job.beside(bytes.len(), move || manifests_of(&bytes)).await?);
-            if manifests.len() > MANIFESTS_MAX {
+            for path in self.job.beside(APART, move || manifests_of(&bytes)).await? {
+                let length = path.len();
+                if length <= NAME_BYTES_MAX && manifests.insert(path) {
+                    names += length;
+                }
+            }
+            if manifests.len() > MANIFESTS_MAX || names > MANIFEST_NAMES_BYTES_MAX {
                 return Err(JobProblem::Unreadable.into());
             }
         }
@@ -119,7 +130,7 @@ impl<'a, S: Surroundings> Purge<'a, S> {
     /// Deletes the files that a manifest names. One that is gone was gone through before.
     async fn files_of(&mut self, manifest: &str) -> Result<(), Stop> {
         let Some(bytes) = self.read(manifest).await? else { return Ok(()) };
-        for path in self.job.beside(bytes.len(), move || files_of(&bytes)).await? {
+        for path in self.job.beside(APART, move || files_of(&bytes)).await? {
             self.add(&path).await?;
         }
         // Reading goes on for long in a table of many small manifests whose files were met before.
@@ -138,7 +149,8 @@ impl<'a, S: Surroundings> Purge<'a, S> {
     /// Notes a file to be deleted.
     async fn add(&mut self, path: &str) -> Result<(), Stop> {
         // SECURITY: only what lies below the table's own location; anything else stays, whatever names it (F9, A-004).
-        let Some(names) = erasable(self.job.location(), path) else { return Ok(()) };
+        let named = (path.len() <= NAME_BYTES_MAX).then(|| erasable(self.job.location(), path)).flatten();
+        let Some(names) = named else { return Ok(()) };
         if self.deleted.len() >= REMEMBERED_MAX {
             self.deleted.clear();
         }

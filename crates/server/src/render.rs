@@ -114,7 +114,7 @@ struct GatewayError<'a> {
 /// An error in the style of its route.
 pub(crate) fn error(style: Style, error: &Error, request_id: RequestId) -> Response {
     let status = status(style, error.kind());
-    let mut response = body(style, status, iceberg_type(error.kind(), error.subject()), error, request_id);
+    let mut response = body(style, status, iceberg_type(error), error, request_id);
     let headers = response.headers_mut();
     if let Some(after) = error.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
@@ -191,16 +191,22 @@ fn status(style: Style, kind: ErrorKind) -> StatusCode {
     }
 }
 
+/// The code of what Java's client would have refused by itself with that exception, had it looked.
+const ILLEGAL_ARGUMENT: &str = "illegal_argument";
+
 /// The exception that Java's client throws for it.
-fn iceberg_type(kind: ErrorKind, subject: Subject) -> &'static str {
-    match kind {
+fn iceberg_type(error: &Error) -> &'static str {
+    if error.code() == ILLEGAL_ARGUMENT {
+        return "IllegalArgumentException";
+    }
+    match error.kind() {
         ErrorKind::Invalid | ErrorKind::NotAcceptable | ErrorKind::TooLarge | ErrorKind::RequestTimeout => {
             "BadRequestException"
         }
         ErrorKind::Unprocessable => "UnprocessableEntityException",
         ErrorKind::Unauthenticated => "NotAuthorizedException",
         ErrorKind::Forbidden => "ForbiddenException",
-        ErrorKind::NotFound => match subject {
+        ErrorKind::NotFound => match error.subject() {
             Subject::Warehouse => "NoSuchWarehouseException",
             Subject::Namespace => "NoSuchNamespaceException",
             Subject::Table => "NoSuchTableException",

@@ -19,6 +19,7 @@ use crate::{
     audit::{self, Trail},
     db::{self, Row, Session, sql},
     fresh, locations,
+    tables::change::overlaps,
     tx::Tx,
     warehouses,
 };
@@ -208,8 +209,10 @@ pub(crate) async fn refuse_waiting(
 ) -> Result<()> {
     for some in locations::ancestors(location).chunks(LEVELS) {
         let (from, to) = locations::below(location);
-        let mut query = sql("SELECT 1 FROM jobs WHERE tenant_id = $1 AND (location >= $2 AND location < $3 \
-                OR location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)) \
+        let mut query = sql("SELECT 1 FROM jobs WHERE tenant_id = $1 AND location >= $2 AND location < $3 \
+                AND state = 'waiting' AND (kind = 'purge_table' OR NOT $20) \
+             UNION ALL SELECT 1 FROM jobs WHERE tenant_id = $1 \
+                AND location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
                 AND state = 'waiting' AND (kind = 'purge_table' OR NOT $20) LIMIT 1");
         query = query.bind(tenant).bind(from).bind(to);
         for level in 0..LEVELS {
@@ -283,26 +286,11 @@ async fn claim(tx: &mut Tx, holder: Uuid, now: Micros) -> Result<Option<ClaimedJ
          FROM warehouses WHERE tenant_id = $1 AND id = $2");
     let found = tx.row(query.bind(&row.tenant).bind(row.warehouse)).await?;
     let warehouse = found.as_ref().map(warehouses::warehouse_row).transpose()?.map(Arc::new);
-    let occupied = matches!(row.work, JobWork::Purge { .. }) && is_occupied(tx, &row).await?;
+    let occupied = matches!(row.work, JobWork::Purge { .. }) && {
+        // None can come there while the job waits.
+        overlaps(tx, &row.tenant, row.warehouse, &row.location, None).await?
+    };
     Ok(Some(ClaimedJob { row, warehouse, occupied, holder }))
-}
-
-/// True if a table lies at, around or below the job's location. None can come there while the job waits.
-async fn is_occupied(tx: &mut Tx, job: &JobRow) -> Result<bool> {
-    let (from, to) = locations::below(&job.location);
-    for some in locations::ancestors(&job.location).chunks(LEVELS) {
-        let mut query = sql("SELECT 1 FROM relations WHERE tenant_id = $1 AND warehouse_id = $20 \
-            AND (location >= $2 AND location < $3 \
-                OR location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)) LIMIT 1");
-        query = query.bind(&job.tenant).bind(from.as_str()).bind(to.as_str());
-        for level in 0..LEVELS {
-            query = query.bind(some.get(level).or(some.last()).map_or("", String::as_str));
-        }
-        if tx.row(query.bind(job.warehouse)).await?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn job_row(row: &Row) -> Result<JobRow> {

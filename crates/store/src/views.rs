@@ -6,7 +6,7 @@ mod change;
 use std::sync::{Arc, OnceLock};
 
 use polder_policy::{ListPermit, NamespaceRef, Permit, TableRef, ViewRef, WarehouseRef, actions};
-use polder_types::{Error, Location, RelationId, Result, TableIdent};
+use polder_types::{Error, Location, QualifiedName, RelationId, Result, TableIdent, TenantId, WarehouseId};
 use uuid::Uuid;
 
 use crate::{
@@ -155,11 +155,53 @@ impl Store {
     /// `Invalid` if it does.
     pub async fn check_free_view_location(
         &self,
-        permit: &Permit<impl polder_policy::Action<Resource = NamespaceRef>>,
+        permit: &Permit<actions::CreateView>,
         released_by: Option<&Permit<actions::ManagePolicies>>,
         location: &Location,
     ) -> Result<()> {
-        let (tenant, warehouse) = (permit.tenant(), permit.resource().warehouse.id);
+        self.check_free(permit.tenant(), permit.resource().warehouse.id, released_by, location).await
+    }
+
+    /// As [`Store::check_free_view_location`], for a view that moves there.
+    ///
+    /// # Errors
+    /// `Invalid` if it does.
+    pub async fn check_free_view_move(
+        &self,
+        permit: &Permit<actions::ReplaceView>,
+        released_by: Option<&Permit<actions::ManagePolicies>>,
+        location: &Location,
+    ) -> Result<()> {
+        let warehouse = permit.resource().relation.namespace.warehouse.id;
+        self.check_free(permit.tenant(), warehouse, released_by, location).await
+    }
+
+    /// As [`Store::check_registrable`], for the metadata file of a view.
+    ///
+    /// # Errors
+    /// `Invalid`; `Conflict` while files around it are still being deleted.
+    pub async fn check_registrable_view(
+        &self,
+        permit: &Permit<actions::RegisterView>,
+        name: &QualifiedName,
+        released_by: Option<&Permit<actions::ManagePolicies>>,
+        file: &Location,
+    ) -> Result<()> {
+        let tenant = permit.tenant();
+        let editor = released_by.is_some_and(|editor| editor.tenant() == tenant);
+        let mut session = self.read().await?;
+        refuse_overlap(&mut session, tenant, permit.resource().warehouse.id, file, None).await?;
+        jobs::refuse_waiting(&mut session, tenant, file, false).await?;
+        retired::refuse_file(&mut session, tenant, name, file, editor).await
+    }
+
+    async fn check_free(
+        &self,
+        tenant: &TenantId,
+        warehouse: WarehouseId,
+        released_by: Option<&Permit<actions::ManagePolicies>>,
+        location: &Location,
+    ) -> Result<()> {
         let mut session = self.read().await?;
         refuse_overlap(&mut session, tenant, warehouse, location, None).await?;
         jobs::refuse_waiting(&mut session, tenant, location, false).await?;

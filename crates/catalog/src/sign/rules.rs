@@ -49,6 +49,10 @@ pub(super) fn kind(method: RemoteSignMethod, target: &S3Target, place: &Location
     if !is_below(&target.key, place) {
         return Err(OUTSIDE);
     }
+    // SECURITY: only the catalog writes the documents that its pointers name (R4, R12).
+    if matches!(method, Put | Post) && target.key.ends_with(".metadata.json") {
+        return Err(OF_THE_CATALOG);
+    }
     match method {
         Get | Head if names.iter().all(|name| OF_READS.contains(name)) => Ok(Kind::Object),
         Put | Delete if names.is_empty() => Ok(Kind::Object),
@@ -72,6 +76,7 @@ pub(super) fn all_below(keys: &[String], place: &Location) -> Result<(), &'stati
 }
 
 const OUTSIDE: &str = "it names something outside the table's location";
+const OF_THE_CATALOG: &str = "only the catalog writes metadata files";
 const NOT_LISTED: &str = "it is none of the requests that a table's files need";
 
 fn list(target: &S3Target, place: &Location) -> Result<Kind, &'static str> {

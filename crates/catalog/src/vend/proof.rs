@@ -30,6 +30,9 @@ enum Said {
     No,
 }
 
+/// What only the catalog writes.
+const DOCUMENT: &str = "c.metadata.json";
+
 /// Tries keys for a table that is made up, below `root`, beside another one whose name begins with its name.
 ///
 /// # Errors
@@ -71,6 +74,9 @@ impl Prover<'_> {
         let writer = self.session(place, Access::ReadWrite, now).await?;
         for method in ["PUT", "GET", "DELETE"] {
             self.must(&writer.keys, method, &format!("{}/b", self.own), "a writer's keys do not write").await?;
+        }
+        if self.ask(&writer.keys, "PUT", &format!("{}/{DOCUMENT}", self.own), &[]).await? != Said::No {
+            return Ok(Verdict::Wide("a writer's keys write metadata files"));
         }
         for keys in [&reader.keys, &writer.keys] {
             if let Some(what) = self.beside(keys).await? {
@@ -134,7 +140,7 @@ impl Prover<'_> {
     async fn clean(&self) {
         let server = &self.vending.own;
         for directory in [&self.own, &self.beside] {
-            for name in ["a", "b"] {
+            for name in ["a", "b", DOCUMENT] {
                 let gone = self.ask(server, "DELETE", &format!("{directory}/{name}"), &[]).await;
                 if gone.is_err() {
                     tracing::warn!("an object of the self-test of credentials stays behind");

@@ -54,17 +54,22 @@ pub(crate) fn of(scope: &Scope, partition: &str) -> Result<String> {
         Access::Read => READ,
         Access::ReadWrite => WRITE,
     };
-    let statement = vec![
+    let mut statement = vec![
         Statement { effect: "Allow", action, resource: format!("{bucket}/{below}"), condition: None },
         Statement {
             effect: "Allow",
             action: &["s3:ListBucket"],
-            resource: bucket,
-            condition: Some(Condition { string_like: Prefixes { prefix: below } }),
+            resource: bucket.clone(),
+            condition: Some(Condition { string_like: Prefixes { prefix: below.clone() } }),
         },
         // SECURITY: a session makes no further sessions, which could live longer than it.
         Statement { effect: "Deny", action: &["sts:*"], resource: "*".to_owned(), condition: None },
     ];
+    if scope.access == Access::ReadWrite {
+        // SECURITY: only the catalog writes the documents that its pointers name: everybody is served them (R4, R12).
+        let documents = format!("{bucket}/{below}.metadata.json");
+        statement.push(Statement { effect: "Deny", action: &["s3:PutObject"], resource: documents, condition: None });
+    }
     let text = serde_json::to_string(&Document { version: "2012-10-17", statement }).map_err(Error::internal)?;
     if text.chars().count() >= POLICY_CHARS_MAX {
         return Err(Error::unsupported(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use polder_policy::{Permit, actions};
 use polder_store::{NewView, ViewOutcome, ViewRow, ViewSwap, WarehouseRow};
 use polder_types::{
-    Error, ErrorKind, Location, Namespace, Result, Subject, TableIdent, WarehouseName,
+    Error, ErrorKind, Location, Namespace, QualifiedName, Result, Subject, TableIdent, WarehouseName,
     rest::{CommitViewRequest, CreateViewRequest, RegisterViewRequest, WireTableIdent},
 };
 use uuid::Uuid;
@@ -200,7 +200,7 @@ async fn register_now(
         resolve::refuse_taken(&ctx, &warehouse, Subject::View, &ident).await?;
         let released_by = policy_editor(&ctx);
         let (stored, location) =
-            registered(&ctx, &permit, &warehouse, released_by.as_ref(), &metadata_location).await?;
+            registered(&ctx, (&permit, released_by.as_ref()), &warehouse, &ident, &metadata_location).await?;
         let new = new_view(&ident, &stored.doc, location, &metadata_location, released_by)?;
         match ctx.catalog().store().register_view(&permit, new, &ctx.stamp()).await {
             ViewOutcome::Committed(row) => return Ok(committed(&ctx, &row, &stored).await),
@@ -215,9 +215,9 @@ async fn register_now(
 /// Reads and checks a document to be registered.
 async fn registered(
     ctx: &OpCtx,
-    permit: &Permit<actions::RegisterView>,
+    (permit, released_by): (&Permit<actions::RegisterView>, Option<&Permit<actions::ManagePolicies>>),
     warehouse: &WarehouseRow,
-    released_by: Option<&Permit<actions::ManagePolicies>>,
+    ident: &TableIdent,
     metadata_location: &str,
 ) -> Result<(Arc<StoredView>, Location)> {
     let refused = |why: &'static str| Error::invalid("invalid_metadata_location", why).about(Subject::View);
@@ -229,7 +229,8 @@ async fn registered(
     let store = ctx.catalog().store();
     // SECURITY: before the file is read: no answer tells what lies in the directory of another table or view, or of a
     // dropped one (R10, R22, R35).
-    store.check_free_view_location(permit, released_by, &file).await?;
+    let name = QualifiedName { warehouse: warehouse.warehouse.name.clone(), ident: ident.clone() };
+    store.check_registrable_view(permit, &name, released_by, &file).await?;
     let bytes =
         ctx.catalog().files().read(root, &file, VIEW_BYTES_MAX as u64).await.map_err(|error| match error.kind() {
             ErrorKind::Unavailable => error,
@@ -243,7 +244,7 @@ async fn registered(
         return Err(refused("the metadata file does not lie below the location that it names"));
     }
     properties::check_written(doc.properties(), ctx.principal())?;
-    store.check_free_view_location(permit, released_by, &location).await?;
+    store.check_registrable_view(permit, &name, released_by, &location).await?;
     Ok((StoredView::new(bytes, doc), location))
 }
 
@@ -314,6 +315,10 @@ async fn replace_once(
     };
     let released_by = policy_editor(ctx);
     let store = ctx.catalog().store();
+    if file.location != row.location {
+        // SECURITY: before a file is written there (R1).
+        store.check_free_view_move(&permit, released_by.as_ref(), &file.location).await?;
+    }
     let swap = ViewSwap {
         expected_metadata_location: row.metadata_location.clone(),
         new_metadata_location: file.metadata_location.clone(),

@@ -174,6 +174,10 @@ async fn no_view_leaves_its_warehouse() {
         }
     }
     assert!(!std::path::Path::new(&outside).exists() && !path(&beside).exists(), "nothing was written there");
+    assert!(
+        !path(&format!("{table_place}/metadata/metadata")).exists(),
+        "nor was a directory made in the table's (R1)"
+    );
     let custom = format!("{root}/mine/custom");
     let custom_file = world.replace_view(&engineer, "mine", set("write.metadata.path", &custom)).await.unwrap();
     assert!(custom_file.metadata_location.starts_with(&format!("{custom}/")), "{}", custom_file.metadata_location);
@@ -201,6 +205,9 @@ async fn the_places_of_views_are_unique() {
     drop(&engineer, &world.lake, &ident("v")).await.unwrap();
     let again = world.register_view(&engineer, "w", &moved.metadata_location).await.unwrap_err();
     assert_eq!(again.code(), "location_retired");
+    let own = world.register_view(&engineer, "v", &moved.metadata_location).await.unwrap();
+    assert_eq!(own.metadata, moved.metadata, "under its own name it comes back");
+    drop(&engineer, &world.lake, &ident("v")).await.unwrap();
     let registered = world.register_view(&admin, "w", &moved.metadata_location).await.unwrap();
     assert_eq!((&registered.metadata, &registered.metadata_location), (&moved.metadata, &moved.metadata_location));
     world.create_view(&admin, "x", old).await.unwrap();

@@ -157,6 +157,7 @@ fn a_restricted_principal_is_refused_where_nothing_enforces() {
     let ann = principal("acme", &[1]);
     let refusals = [
         authorize(&snapshot, &ann, actions::LoadTable, &emp()).map(drop),
+        authorize(&snapshot, &ann, actions::PlanTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::CommitTable, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::ReportMetrics, &emp()).map(drop),
         authorize(&snapshot, &ann, actions::VendCredentials, &emp()).map(drop),
@@ -300,6 +301,7 @@ impl Decide<'_> {
         vec![
             self.one(actions::LoadTable, table),
             self.one(actions::TableExists, table),
+            self.one(actions::PlanTable, table),
             self.one(actions::CommitTable, table),
             self.one(actions::DropTable, table),
             self.one(actions::RenameTable, table),

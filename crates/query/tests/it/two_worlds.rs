@@ -94,6 +94,8 @@ async fn worlds() -> Worlds {
     }
 }
 
+/// What is seen of a statement of which an expression failed on a row.
+const FAILED: &str = "runtime_error";
 /// Statements in flight at once.
 const AT_ONCE: usize = 8;
 
@@ -104,7 +106,13 @@ async fn compare(worlds: &Worlds, index: usize, seed: u64, sql: &str) -> bool {
     assert_eq!(left, right, "the worlds differ: seed {seed}, statement {index}: {sql}");
     if index.is_multiple_of(4) {
         let (left, right) = tokio::join!(rows_of(first, sql), rows_of(&worlds.mirror, sql));
-        assert_eq!(left, right, "not what the visible rows say: seed {seed}, statement {index}: {sql}");
+        // Under no policy a file is left out by all that is known of it, so that an expression which fails may meet no row
+        // there; under one it always does. The worlds above agree whether it fails.
+        let fails = left == FAILED || right == FAILED;
+        assert!(
+            fails || left == right,
+            "not what the visible rows say: seed {seed}, statement {index}: {sql}\n{left}\n{right}"
+        );
     }
     left.starts_with('[')
 }

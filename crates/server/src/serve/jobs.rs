@@ -61,7 +61,13 @@ fn until(due: Micros) -> Duration {
 
 async fn run(app: &App, job: Job, stop: &CancellationToken) {
     // Whatever a table's files hold, the worker goes on.
-    let ended = AssertUnwindSafe(async { purge::run(&job, &World(stop)).await }).catch_unwind().await;
+    let attempt = async {
+        match job.is_worn_out() {
+            true => Ended::Stopped(JobProblem::Unreadable),
+            false => purge::run(&job, &World(stop)).await,
+        }
+    };
+    let ended = AssertUnwindSafe(attempt).catch_unwind().await;
     let ended = ended.unwrap_or(Ended::Stopped(JobProblem::Unreadable));
     let (kind, files) = (job.work().kind(), job.files());
     let outcome = match ended {

@@ -29,7 +29,7 @@ CREATE TABLE jobs (
     FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 );
 CREATE INDEX jobs_due ON jobs (state, due_at);
-CREATE INDEX jobs_places ON jobs (tenant_id, location);
+CREATE INDEX jobs_places ON jobs (tenant_id, location, state);
 
 -- What a dropped table was called and which restrictions were bound to it: whoever registers its files again takes them
 -- over. Rows from before have none of it, and are a policy editor's to open.

@@ -12,6 +12,8 @@ use super::failure;
 
 /// How long a connection that nobody used is believed to be still there.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How long making a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// How long an idle one may take to say that it is there.
 const PING_MAX: Duration = Duration::from_secs(2);
 /// When a connection that nobody uses is closed, and when any is, so that a change of the server's address is noticed.
@@ -78,7 +80,10 @@ impl bb8::ManageConnection for Connector {
     type Error = sqlx::Error;
 
     async fn connect(&self) -> Result<Kept, sqlx::Error> {
-        Ok(Kept { conn: self.0.connect().await?, used: now(), busy: false })
+        // The pool bounds how long a caller waits, but not this: peers that accept and say nothing would use it up.
+        let conn =
+            tokio::time::timeout(CONNECT_MAX, self.0.connect()).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        Ok(Kept { conn, used: now(), busy: false })
     }
 
     async fn is_valid(&self, kept: &mut Kept) -> Result<(), sqlx::Error> {

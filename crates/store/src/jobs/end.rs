@@ -53,6 +53,12 @@ impl JobProblem {
 }
 
 impl ClaimedJob {
+    /// True if the last attempt that was left died with its process: no further one is made.
+    #[must_use]
+    pub fn is_worn_out(&self) -> bool {
+        self.row.attempts > JOB_ATTEMPTS_MAX
+    }
+
     /// True if an attempt that fails with this is the last one.
     #[must_use]
     pub fn gives_up(&self, problem: JobProblem) -> bool {
@@ -144,8 +150,9 @@ async fn finish(tx: &mut Tx, job: &ClaimedJob, now: Micros, files: i64, emptied:
         return Ok(());
     };
     if emptied && matches!(job.row.work, JobWork::Purge { .. }) {
-        let query = sql("DELETE FROM retired_locations WHERE tenant_id = $1 AND location = $2 AND relation_id = $3");
-        let query = query.bind(&job.row.tenant).bind(job.row.location.to_string()).bind(job.row.relation);
+        // Whoever lay there before this table too: nothing is left, and nobody can have come while the job waited.
+        let query = sql("DELETE FROM retired_locations WHERE tenant_id = $1 AND location = $2");
+        let query = query.bind(&job.row.tenant).bind(job.row.location.to_string());
         tx.execute(query).await?;
     }
     if matches!(job.row.work, JobWork::OldMetadata { .. }) {

@@ -137,7 +137,7 @@ impl Place {
     }
 
     /// The name that was looked at.
-    pub(super) fn name(&self) -> &QualifiedName {
+    pub(crate) fn name(&self) -> &QualifiedName {
         &self.name
     }
 

@@ -26,12 +26,12 @@ pub(crate) struct Earlier {
     /// Denies bound to it.
     denies: Vec<Uuid>,
     /// It was hidden from restricted principals.
-    pub(super) quarantined: bool,
+    pub(crate) quarantined: bool,
 }
 
 impl Earlier {
     /// What restricts a table now.
-    pub(super) async fn of(tx: &mut Tx, tenant: &TenantId, table: &TableRef) -> Result<Self> {
+    pub(crate) async fn of(tx: &mut Tx, tenant: &TenantId, table: &TableRef) -> Result<Self> {
         let query = sql("SELECT r.policy_id, f.path, f.field_id FROM policy_relations r LEFT JOIN policy_fields f \
                 ON f.tenant_id = r.tenant_id AND f.policy_id = r.policy_id AND f.relation_id = r.relation_id \
              WHERE r.tenant_id = $1 AND r.relation_id = $2");
@@ -53,7 +53,7 @@ impl Earlier {
     }
 
     /// Binds what is left of it to the table that now has the files. The number of new bindings.
-    pub(super) async fn bind(&self, tx: &mut Tx, tenant: &TenantId, id: RelationId) -> Result<u64> {
+    pub(crate) async fn bind(&self, tx: &mut Tx, tenant: &TenantId, id: RelationId) -> Result<u64> {
         let mut bound = 0;
         for (policy, field) in &self.policies {
             let query = sql("INSERT INTO policy_relations (tenant_id, policy_id, relation_id) \
@@ -141,7 +141,7 @@ pub(crate) async fn refuse(session: &mut Session, tenant: &TenantId, location: &
 }
 
 /// Refuses a file that may not be registered under a name, before a byte of it is read.
-pub(super) async fn refuse_file(
+pub(crate) async fn refuse_file(
     session: &mut Session,
     tenant: &TenantId,
     name: &QualifiedName,
@@ -162,7 +162,7 @@ pub(super) async fn refuse_file(
 /// `Invalid` unless a policy editor asks, or the table lay right there, was called so, and nothing was bound to it that
 /// does not stand on the name: who may register, load and drop under a name then gets no more than it had.
 // SECURITY: restrictions go with the files, whatever name they come back under (R35).
-pub(super) async fn reopen(
+pub(crate) async fn reopen(
     tx: &mut Tx,
     tenant: &TenantId,
     name: &QualifiedName,
@@ -201,8 +201,10 @@ async fn overlapping(session: &mut Session, tenant: &TenantId, location: &Locati
     for some in locations::ancestors(location).chunks(LEVELS) {
         let mut query =
             sql("SELECT location, warehouse, namespace_key, table_name, restrictions FROM retired_locations \
-             WHERE tenant_id = $1 AND (location >= $2 AND location < $3 \
-                OR location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)) LIMIT 32");
+             WHERE tenant_id = $1 AND location >= $2 AND location < $3 \
+             UNION SELECT location, warehouse, namespace_key, table_name, restrictions FROM retired_locations \
+             WHERE tenant_id = $1 \
+                AND location IN ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) LIMIT 32");
         query = query.bind(tenant).bind(from.as_str()).bind(to.as_str());
         for level in 0..LEVELS {
             query = query.bind(some.get(level).or(some.last()).map_or("", String::as_str));

@@ -51,7 +51,17 @@ pub(super) async fn make(
     if !warehouse.contains(&new.location) {
         return Err(outside());
     }
-    let quarantined = place.quarantines() && !released;
+    // SECURITY: as for tables, inside the transaction: a view over a table's directory could be dropped or moved so that
+    // the place passes for another's.
+    refuse_overlap(tx, &trail.tenant, warehouse.warehouse.id, &new.location, None).await?;
+    jobs::refuse_waiting(tx, &trail.tenant, &new.location, false).await?;
+    let earlier = match action == "register_view" {
+        true => retired::reopen(tx, &trail.tenant, place.name(), &new.location, released).await?,
+        false if released => None,
+        false => retired::refuse(tx, &trail.tenant, &new.location).await.map(|()| None)?,
+    };
+    let quarantined = place.quarantines() || earlier.as_ref().is_some_and(|earlier| earlier.quarantined);
+    let quarantined = quarantined && !released;
     let row = Arc::new(ViewRow {
         view: ViewRef { relation: TableRef { namespace, id, name: new.name.as_str().into(), quarantined } },
         warehouse,
@@ -60,16 +70,12 @@ pub(super) async fn make(
         view_uuid: new.view_uuid,
         version: 1,
     });
-    // SECURITY: as for tables, inside the transaction: a view over a table's directory could be dropped or moved so that
-    // the place passes for another's.
-    refuse_overlap(tx, &trail.tenant, row.warehouse.warehouse.id, &row.location, None).await?;
-    jobs::refuse_waiting(tx, &trail.tenant, &row.location, false).await?;
-    if !released {
-        retired::refuse(tx, &trail.tenant, &row.location).await?;
-    }
     insert(tx, trail, &row).await?;
     // No columns are bound: whoever a restriction holds for does not read the view at all.
-    let taken_over = place.take_over(tx, &trail.tenant, id, &[]).await?;
+    let mut taken_over = place.take_over(tx, &trail.tenant, id, &[]).await?;
+    if let Some(earlier) = &earlier {
+        taken_over += earlier.bind(tx, &trail.tenant, id).await?;
+    }
     let metadata_location = row.metadata_location.clone();
     trail.answered(tx, &Outcome::Table { relation: id, metadata_location }).await?;
     let detail = AuditDetail::Placed { location: row.location.to_string(), taken_over, quarantined };
@@ -198,11 +204,12 @@ pub(super) async fn delete(tx: &mut Tx, trail: &Trail, view: &ViewRef) -> Result
     let view = &view.relation;
     tx.alone(Lock::Warehouse(view.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
+    let restrictions = retired::Earlier::of(tx, &trail.tenant, view).await?;
     let query = sql("DELETE FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'view' RETURNING version, location");
     let query = query.bind(&trail.tenant).bind(view.id).bind(view.namespace.id()).bind(view.name.as_ref());
     let row = tx.row(query).await?.ok_or_else(|| absent(view))?;
-    retired::retire(tx, trail, view, &row.text(1)?, None).await?;
+    retired::retire(tx, trail, view, &row.text(1)?, Some(&restrictions)).await?;
     // Allows die with the id (R19). What stands on the name stays: policies, and denies.
     if grants::die_with(tx, trail, "table", view.id.0, Subject::View).await? > 0 {
         tenants::bump(tx, &trail.tenant).await?;

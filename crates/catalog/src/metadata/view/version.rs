@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polder_types::Result;
+use polder_types::{Error, Result, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -104,7 +104,8 @@ impl Version {
         match self.dialects.iter().find(|dialect| !seen.insert(dialect.as_str())) {
             None => Ok(()),
             Some(twice) => {
-                Err(invalid(format!("Invalid view version: Cannot add multiple queries for dialect {twice}")))
+                let message = format!("Invalid view version: Cannot add multiple queries for dialect {twice}");
+                Err(Error::invalid("illegal_argument", message).about(Subject::View))
             }
         }
     }

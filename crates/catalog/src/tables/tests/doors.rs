@@ -2,7 +2,7 @@
 
 use polder_policy::Privilege;
 use polder_types::{Error, ErrorKind, Namespace, Subject, TableIdent, WarehouseName};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     OpCtx, SnapshotsMode, namespaces, tables,
@@ -194,4 +194,36 @@ fn operations_are_send() {
     check(|ctx, lake| async move { tables::for_query(&ctx, Some(&lake), &ident("t")).await });
     check(|ctx, lake| async move { namespaces::drop(&ctx, &lake, &sales()).await });
     check(|ctx, lake| async move { visible_tables(&ctx, &lake, 1).await });
+}
+
+/// R4, R12: a document that somebody with keys for the table wrote anew is not served, whatever it says that no commit could.
+#[tokio::test]
+async fn a_document_that_no_commit_could_make_is_not_served() {
+    let world = World::new().await;
+    let engineer = world.engineer().await;
+    let ctx = world.ctx(&engineer).await;
+    let made = world.create(&ctx, "t").await.unwrap();
+    let file = made.metadata_location.unwrap();
+    let file = file.strip_prefix("file://").unwrap();
+    let good: Value = serde_json::from_slice(&made.metadata).unwrap();
+    let changed = |member: &str, value: Value| {
+        let mut document = good.clone();
+        document[member] = value;
+        document
+    };
+    let elsewhere = good["location"].as_str().unwrap().replace("workspace=lake", "workspace=other");
+    for (document, served) in [
+        (good.clone(), true),
+        (changed("properties", json!({"s3.signer.uri": "https://evil.example"})), false),
+        (changed("properties", json!({"py-io-impl": "evil"})), false),
+        (changed("location", json!(elsewhere)), false),
+        (changed("table-uuid", json!("00000000-0000-4000-8000-000000000000")), false),
+    ] {
+        std::fs::write(file, document.to_string()).unwrap();
+        // Another node, which has not read the document yet.
+        let other = crate::Catalog::new(world.catalog.store().clone(), crate::CatalogOptions::default());
+        let ctx = world.ctx_of(&other, &engineer).await;
+        let loaded = tables::load(&ctx, &world.lake, &ident("t"), SnapshotsMode::All).await;
+        assert_eq!(loaded.is_ok(), served, "{document}");
+    }
 }

@@ -27,6 +27,9 @@ fn a_policy_says_what_it_opens_and_nothing_else() {
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
     assert_eq!(write["Statement"][0], json!({"Effect": "Allow", "Action": actions, "Resource": objects}));
     assert_eq!((&write["Statement"][1], &write["Statement"][2]), (&list, &never));
+    let documents =
+        json!({"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": format!("{objects}.metadata.json")});
+    assert_eq!((&write["Statement"][3], write["Statement"].as_array().unwrap().len()), (&documents, 4));
     let scope = Scope::of(&Location::parse("s3://lake/t").unwrap(), Access::Read).unwrap();
     assert!(of(&scope, "aws-us-gov").unwrap().contains("arn:aws-us-gov:s3:::lake/t/*"));
 }
@@ -88,7 +91,7 @@ proptest! {
         let Ok(scope) = Scope::of(&place, Access::ReadWrite) else { return Ok(()) };
         let policy: Value = serde_json::from_str(&of(&scope, "aws").unwrap()).unwrap();
         let statements = policy["Statement"].as_array().unwrap();
-        prop_assert_eq!(statements.len(), 3);
+        prop_assert_eq!(statements.len(), 4);
         let pattern = statements[0]["Resource"].as_str().unwrap();
         let prefixes = statements[1]["Condition"]["StringLike"]["s3:prefix"].as_str().unwrap();
         let own = place.segments().join("/");

@@ -40,10 +40,16 @@ use self::{
     page::{FILES_PER_ANSWER, Pages},
     snapshots::{Scanned, scanned},
 };
-use super::{error::unreadable, files::TableFiles};
+use super::{
+    error::{unreadable, unsupported},
+    files::TableFiles,
+    inventory::MANIFESTS_MAX,
+};
 
 /// Most inflated bytes of delete manifests of a snapshot.
 const MANIFESTS_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Most bytes of the names of the manifests of a range of snapshots.
+const MANIFEST_NAMES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most tasks that one answer names, and most bytes that they may take, each of them carrying the filter.
 const TASKS_MAX: usize = 500;
 const TASKS_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -187,13 +193,21 @@ async fn manifests(reader: &Reader<'_>, metadata: &TableMetadata, plan: &Plan) -
             }
         }
         Scanned::Appended(snapshots) => {
+            let mut names = 0_usize;
             let ids: HashSet<i64> = snapshots.iter().map(|snapshot| snapshot.snapshot_id()).collect();
             for snapshot in &snapshots {
                 let list = reader.list(snapshot).await?;
                 let of_range = list.iter().filter(|manifest| {
                     manifest.content == ManifestContentType::Data && ids.contains(&manifest.added_snapshot_id)
                 });
-                found.data.extend(of_range.filter(|file| seen.insert(file.manifest_path.clone())).cloned());
+                for manifest in of_range.filter(|file| seen.insert(file.manifest_path.clone())) {
+                    names = names.saturating_add(manifest.manifest_path.len());
+                    found.data.push(manifest.clone());
+                }
+                // Over all lists: each of them is bounded, but there may be a thousand.
+                if found.data.len() > MANIFESTS_MAX || names > MANIFEST_NAMES_BYTES_MAX {
+                    return Err(unsupported("the range has more manifests than can be planned"));
+                }
             }
             found.appended = Some(ids);
         }

@@ -39,13 +39,15 @@ async fn a_namespace_lives_as_the_specification_says() {
     assert_eq!(gone.error("message"), "Namespace does not exist: a.b");
 }
 
-/// R36: who owns a namespace is said by the catalog, whatever the client says.
+/// A-065, R36: the owner of a namespace is a word like any other, since nothing decides by it; whom something runs as is none.
 #[tokio::test]
-async fn the_owner_is_the_one_who_asked() {
+async fn the_owner_of_a_namespace_is_a_word() {
     let world = World::make().await;
     let body = json!({"namespace": ["mine"], "properties": {"owner": "admin"}});
     let created = world.engineer.post(NAMESPACES, &body).await.expect(200).json();
-    assert_eq!(created["properties"]["owner"], "engineer");
+    assert_eq!(created["properties"]["owner"], "admin");
+    let body = json!({"namespace": ["other"], "properties": {"trino.run-as-owner": "admin"}});
+    drop(world.engineer.post(NAMESPACES, &body).await.expect(400));
 }
 
 /// a namespace has a place for tables, told to whoever may create some there; theirs if they chose one.

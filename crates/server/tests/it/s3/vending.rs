@@ -112,6 +112,25 @@ async fn a_writers_key_does_not_leave_its_table() {
     assert_eq!(theirs.ask("GET", &format!("{own}/data/a%20b.parquet"), "").await.0, 403);
 }
 
+/// R4, R12, A-082: who may write a table's files may not write the document that everybody is served; nor is that signed.
+#[tokio::test]
+async fn a_writers_key_does_not_write_documents() {
+    let (world, _) = usual().await;
+    let loaded = load_as(&world.engineer, OPEN).await.expect(200).json();
+    let keys = S3Client::of_config(&loaded["config"]);
+    let document = path_of(loaded["metadata-location"].as_str().unwrap());
+    assert_eq!(keys.ask("GET", &document, "").await.0, 200);
+    for place in [document.clone(), format!("{}/data/x.metadata.json", location(&loaded))] {
+        assert_eq!(keys.ask("PUT", &place, "{}").await.0, 403, "{place}");
+        assert_eq!(keys.ask("POST", &format!("{place}?uploads="), "").await.0, 403, "{place}");
+    }
+    let (bucket, key) = document.trim_start_matches('/').split_once('/').unwrap();
+    let uri = format!("{}/{bucket}/{key}", S3::shared().endpoint());
+    let body = json!({"region": "us-east-1", "uri": uri, "method": "PUT", "headers": {}});
+    let signed = world.engineer.post(&format!("{TABLES}/{OPEN}/sign"), &body).await;
+    assert!(signed.status == 403 || signed.status == 400, "{}", signed.text());
+}
+
 /// a reader's keys read, whatever the header says, and are the reader's own.
 #[tokio::test]
 async fn a_readers_key_does_not_write() {
@@ -314,6 +333,22 @@ async fn a_staged_table_gets_keys_for_its_own_place() {
         let answer = create_as(&world.engineer, TABLES, &stage("thief", json!({"location": foreign}))).await;
         assert!(answer.status == 400 || answer.status == 409, "{foreign}: {}", answer.text());
         assert!(!answer.text().contains("access-key"), "{foreign}");
+    }
+    // Nothing holds a place until it is published: where other namespaces may put a table meanwhile there are no keys (R1).
+    let namespaces = "/iceberg/v1/lake/namespaces";
+    drop(world.engineer.post(namespaces, &json!({"namespace": ["other"]})).await.expect(200));
+    let other = world.engineer.get(&format!("{namespaces}/other")).await.expect(200).json();
+    let home = world.engineer.get(TABLES.strip_suffix("/tables").unwrap()).await.expect(200).json();
+    let place = |of: &Value| of["properties"]["location"].as_str().unwrap().to_owned();
+    for (at, keys) in [
+        (format!("{}/payroll", place(&other)), false),
+        (place(&other), false),
+        (format!("{}/free", theirs.rsplit_once('/').unwrap().0), false),
+        (place(&home), false),
+        (format!("{}/mine", place(&home)), true),
+    ] {
+        let staged = create_as(&world.engineer, TABLES, &stage("placed", json!({"location": at}))).await.expect(200);
+        assert_eq!(staged.text().contains("access-key"), keys, "{at}");
     }
     let (maker, _) = world.person("maker", "catalog").await;
     world.grant("maker", &["create"], &json!({"warehouse": "lake", "namespace": ["pub"]})).await;
