@@ -435,3 +435,25 @@ async fn the_right_goes_with_either_role() {
     drop(admin.delete(&format!("{ADMIN}/roles/trino")).await.expect(204));
     drop(rig.ask(&unsigned("analyst"), &rig.actor().await, &[]).await.expect(400));
 }
+
+/// R36, R38: whoever owns what a session makes is whom it is for, whatever the request says; a view runs as nobody else.
+#[tokio::test]
+async fn what_a_session_makes_is_its_subjects() {
+    let rig = Rig::make().await;
+    rig.world.grant("analyst", &["create"], &json!({"warehouse": "lake"})).await;
+    let (session, _) = rig.session("analyst").await;
+    let body = json!({"namespace": ["mine"], "properties": {"owner": "trino"}});
+    let made = session.post("/iceberg/v1/lake/namespaces", &body).await.expect(200).json();
+    assert_eq!(made["properties"]["owner"], "analyst");
+    let schema: Value = serde_json::from_str(polder_testkit::SCHEMA).unwrap();
+    let view = |name: &str, owner: &str| {
+        json!({"name": name, "schema": schema, "properties": {"trino.run-as-owner": owner}, "view-version": {
+            "version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": ["mine"],
+            "representations": [{"type": "sql", "sql": "select 1", "dialect": "trino"}],
+        }})
+    };
+    let views = "/iceberg/v1/lake/namespaces/mine/views";
+    for (owner, status) in [("trino", 400), ("engineer", 400), ("analyst", 200)] {
+        drop(session.post(views, &view(owner, owner)).await.expect(status));
+    }
+}
