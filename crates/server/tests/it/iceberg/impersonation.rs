@@ -333,7 +333,7 @@ async fn renewal_keeps_the_actor() {
     let (session, minted) = rig.session("analyst").await;
     for door in [rig.anonymous(), session, rig.anonymous().with_key(&rig.trino)] {
         let renewed = rig.renew(&door, &minted).await.expect(200);
-        let claims = URL_SAFE_NO_PAD.decode(token(&renewed).split('.').nth(1).unwrap().to_owned()).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(token(&renewed).split('.').nth(1).unwrap()).unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();
         assert!(claims["act"]["sub"].is_string());
         let again = rig.bearer(&token(&renewed));
