@@ -442,10 +442,11 @@ async fn what_a_session_makes_is_its_subjects() {
     let rig = Rig::make().await;
     rig.world.grant("analyst", &["create"], &json!({"warehouse": "lake"})).await;
     let (session, _) = rig.session("analyst").await;
-    let body = json!({"namespace": ["mine"], "properties": {"owner": "trino"}});
-    let made = session.post("/iceberg/v1/lake/namespaces", &body).await.expect(200).json();
-    assert_eq!(made["properties"]["owner"], "analyst");
+    drop(session.post("/iceberg/v1/lake/namespaces", &json!({"namespace": ["mine"]})).await.expect(200));
     let schema: Value = serde_json::from_str(polder_testkit::SCHEMA).unwrap();
+    let table = json!({"name": "t", "schema": schema, "properties": {"owner": "trino"}});
+    let made = session.post("/iceberg/v1/lake/namespaces/mine/tables", &table).await.expect(200).json();
+    assert_eq!(made["metadata"]["properties"]["owner"], "analyst");
     let view = |name: &str, owner: &str| {
         json!({"name": name, "schema": schema, "properties": {"trino.run-as-owner": owner}, "view-version": {
             "version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": ["mine"],
