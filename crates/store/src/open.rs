@@ -75,7 +75,7 @@ pub(crate) async fn sqlite(
     statements: &Arc<AtomicU64>,
     now: Micros,
 ) -> Result<Opened> {
-    let lock = own(path)?;
+    let lock = own(path).await?;
     make_private(path)?;
     let connect = SqliteConnectOptions::new()
         .filename(path)
@@ -216,8 +216,13 @@ async fn shared_signing_key(
     key
 }
 
+/// How often a lock that somebody holds is tried, and the pause between: the last owner may be about to end, and a process
+/// that was just forked off holds its parent's locks until it runs its own program.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Takes the file for this process. The lock lies beside the database, since SQLite has locks of its own on it.
-fn own(path: &Path) -> Result<File> {
+async fn own(path: &Path) -> Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
     let lock = File::options()
@@ -226,14 +231,17 @@ fn own(path: &Path) -> Result<File> {
         .write(true)
         .open(PathBuf::from(beside))
         .map_err(|error| unusable(path.display(), error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::invalid(
-            "database_in_use",
-            format!("the database `{}` is in use by another process; stop that one first", path.display()),
-        )),
-        Err(TryLockError::Error(error)) => Err(unusable(path.display(), error)),
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(TryLockError::Error(error)) => return Err(unusable(path.display(), error)),
+        }
     }
+    Err(Error::invalid(
+        "database_in_use",
+        format!("the database `{}` is in use by another process; stop that one first", path.display()),
+    ))
 }
 
 /// Makes the file if it is absent, readable by its owner only; SQLite gives the files beside it the same mode.
