@@ -2,7 +2,7 @@
 //! or signatures. Resolve, authorize, mint. The header is a hint: what is not set up here is no error, and never the
 //! server's own keys (R11).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use polder_policy::{Action, TableRef, actions};
 use polder_store::{DelegationOf, TableRow, WarehouseRow};
@@ -200,16 +200,7 @@ async fn vend(
         Some(write) => Grant::ReadWrite(&read, write),
     };
     let session = vending.keys(ctx, &Wanted { grant, table_id, place, root }).await?;
-    // SECURITY: making a key takes its time; a policy that changed meanwhile decides anew (R18).
-    if ctx.newest().await?.snapshot().version() != read.version() {
-        return Err(policy_changed());
-    }
     Ok(vec![StorageCredential::new(ctx, place, &session)])
-}
-
-fn policy_changed() -> Error {
-    Error::unavailable("policy_changing", "the policy changed while keys were made; ask again")
-        .with_retry_after(Duration::from_secs(1))
 }
 
 /// The root that a table's location lies below, by the warehouse as it is now: what the administrator has taken away

@@ -8,7 +8,7 @@ mod scope;
 mod session_policy;
 mod sts;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use polder_policy::{Action, Permit, TableRef, actions};
 use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf};
@@ -20,7 +20,7 @@ pub use scope::Access;
 pub(crate) use sts::Session;
 
 use crate::{OpCtx, aws::Keys, s3_url::S3Address, storage::S3Profile};
-use live::{Holder, Live};
+use live::{Holder, Live, Origin};
 use proof::Verdict;
 use scope::Scope;
 use sts::Sts;
@@ -136,6 +136,11 @@ pub(crate) struct Wanted<'a> {
     pub(crate) root: &'a Location,
 }
 
+fn policy_changed() -> Error {
+    Error::unavailable("policy_changing", "the policy changed while keys were made; ask again")
+        .with_retry_after(Duration::from_secs(1))
+}
+
 impl Vending {
     pub(crate) fn new(provider: Arc<Provider>, profile: &S3Profile, bucket: &str, address: &S3Address) -> Self {
         let (bucket, own, address) = (bucket.to_owned(), profile.keys(), address.clone());
@@ -150,11 +155,11 @@ impl Vending {
         profile.vending.as_ref().map(|role| Sts::new(profile, role).map(Provider::Sts).map(Arc::new)).transpose()
     }
 
-    /// Keys for a table. `false` beside them: the same live ones as before.
+    /// Keys for a table.
     ///
     /// # Errors
     /// `Unsupported` for a location that no policy can name, and where keys did not prove to be narrow; `Unavailable`
-    /// if there is no record, no proof or no provider in time: nothing was handed out then.
+    /// if there is no record, no proof or no provider in time, or the policy changed meanwhile: nothing was handed out then.
     pub(crate) async fn keys(&self, ctx: &OpCtx, wanted: &Wanted<'_>) -> Result<Arc<Session>> {
         let scope = Scope::of(wanted.place, wanted.grant.access())?;
         // SECURITY: before the first key leaves (R13, A-086).
@@ -167,8 +172,12 @@ impl Vending {
             delegation: wanted.grant.delegation(),
             policy_version: wanted.grant.policy_version(),
         };
-        let (found, made) = self.live.find_or(holder, ctx.now(), self.mint(ctx, wanted, &scope)).await?;
-        if !made {
+        let (found, origin) = self.live.find_or(holder, ctx.now(), self.mint(ctx, wanted, &scope)).await?;
+        // SECURITY: making a key takes its time; under a policy that changed meanwhile it is handed to nobody (R18).
+        if origin != Origin::Live && ctx.newest().await?.snapshot().version() != wanted.grant.policy_version() {
+            return Err(policy_changed());
+        }
+        if origin != Origin::Made {
             ctx.count_delegation(actions::VendCredentials::NAME, wanted.grant.table(), of(wanted), None);
         }
         Ok(found.session)

@@ -2,25 +2,25 @@
 
 pub(crate) mod change;
 mod commit;
+mod list;
 pub(crate) mod place;
 mod register;
 pub(crate) mod retired;
 
 use std::sync::Arc;
 
-use polder_policy::{ColumnPath, ListPermit, NamespaceRef, Permit, TableRef, WarehouseRef, actions};
+use polder_policy::{ColumnPath, NamespaceRef, Permit, TableRef, WarehouseRef, actions};
 use polder_types::{Error, Location, PolicyId, RelationId, Result, TableIdent};
 use uuid::Uuid;
 
 pub use register::{Registrar, Replaced};
 
 use crate::{
-    Page, PageRequest, Stamp, Store, WarehouseRow,
+    Stamp, Store, WarehouseRow,
     audit::Trail,
     db::{Row, sql},
     jobs,
     namespaces::{namespace_of, path_of},
-    pages::Shown,
     warehouses::{self, WAREHOUSE_COLUMNS},
 };
 
@@ -247,52 +247,6 @@ impl Store {
     ) -> CommitOutcome {
         commit::commit(self, permitted_swaps, permitted_creations, *stamp).await
     }
-
-    /// Lists the tables of a namespace, by name.
-    ///
-    /// # Errors
-    /// `Invalid` for a page token of another list.
-    pub async fn list_tables(
-        &self,
-        permit: &ListPermit<actions::ListTables>,
-        page: &PageRequest,
-    ) -> Result<Page<TableEntry>> {
-        let (namespace, view) = (permit.permit().resource(), permit.visibility());
-        let shown = Shown::new(&view.tables, |id: RelationId| id.0, &view.denied_table_names)?;
-        let cursor = self.cursor_within(permit, "tables", namespace.id().0, &shown, page)?;
-        let query = sql! {
-            sqlite: "SELECT id, name FROM relations \
-                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'table' \
-                    AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
-                    AND name NOT IN (SELECT value FROM json_each($7)) \
-                    AND NOT (quarantined AND $8) \
-                ORDER BY name LIMIT $9",
-            postgres: "SELECT id, name FROM relations \
-                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'table' \
-                    AND (id IN (SELECT value::uuid FROM json_array_elements_text($5::json))) = $6 \
-                    AND name NOT IN (SELECT value FROM json_array_elements_text($7::json)) \
-                    AND NOT (quarantined AND $8) \
-                ORDER BY name LIMIT $9",
-        };
-        let query = query
-            .bind(permit.permit().tenant())
-            .bind(namespace.id())
-            .bind(namespace.warehouse.id)
-            .bind(cursor.after.clone().unwrap_or_default())
-            .bind(shown.ids.as_str())
-            .bind(shown.only)
-            .bind(shown.names.as_str())
-            .bind(view.hide_quarantined)
-            .bind(cursor.limit);
-        let rows = self.read().await?.rows(query).await?;
-        let rows = rows.iter().map(|row| entry(row, namespace)).collect::<Result<Vec<_>>>()?;
-        self.page(&cursor, rows, |entry| entry.ident.name.clone())
-    }
-}
-
-pub(crate) fn entry(row: &Row, namespace: &NamespaceRef) -> Result<TableEntry> {
-    let ident = TableIdent { namespace: namespace.name.clone(), name: row.text(1)? };
-    Ok(TableEntry { id: RelationId(row.uuid(0)?), ident })
 }
 
 /// Reads path and table from neighbouring columns.

@@ -5,17 +5,16 @@ mod change;
 
 use std::sync::{Arc, OnceLock};
 
-use polder_policy::{ListPermit, NamespaceRef, Permit, TableRef, ViewRef, WarehouseRef, actions};
+use polder_policy::{NamespaceRef, Permit, TableRef, ViewRef, WarehouseRef, actions};
 use polder_types::{Error, Location, QualifiedName, RelationId, Result, TableIdent, TenantId, WarehouseId};
 use uuid::Uuid;
 
 use crate::{
-    Page, PageRequest, Stamp, Store, TableEntry, WarehouseRow,
+    Stamp, Store, WarehouseRow,
     audit::Trail,
     db::sql,
     fresh, is_stale, jobs,
     namespaces::namespace_of,
-    pages::Shown,
     tables::{self, change::refuse_overlap, retired},
     tx::Written,
     warehouses::{self, WAREHOUSE_COLUMNS},
@@ -283,46 +282,5 @@ impl Store {
             Box::pin(async move { change::rename(tx, (&trails.0, &trails.1), &from, to).await })
         })
         .await
-    }
-
-    /// Lists the views of a namespace, by name.
-    ///
-    /// # Errors
-    /// `Invalid` for a page token of another list.
-    pub async fn list_views(
-        &self,
-        permit: &ListPermit<actions::ListViews>,
-        page: &PageRequest,
-    ) -> Result<Page<TableEntry>> {
-        let (namespace, view) = (permit.permit().resource(), permit.visibility());
-        let shown = Shown::new(&view.tables, |id: RelationId| id.0, &view.denied_table_names)?;
-        let cursor = self.cursor_within(permit, "views", namespace.id().0, &shown, page)?;
-        let query = sql! {
-            sqlite: "SELECT id, name FROM relations \
-                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'view' \
-                    AND (id IN (SELECT unhex(value) FROM json_each($5))) = $6 \
-                    AND name NOT IN (SELECT value FROM json_each($7)) \
-                    AND NOT (quarantined AND $8) \
-                ORDER BY name LIMIT $9",
-            postgres: "SELECT id, name FROM relations \
-                WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = 'view' \
-                    AND (id IN (SELECT value::uuid FROM json_array_elements_text($5::json))) = $6 \
-                    AND name NOT IN (SELECT value FROM json_array_elements_text($7::json)) \
-                    AND NOT (quarantined AND $8) \
-                ORDER BY name LIMIT $9",
-        };
-        let query = query
-            .bind(permit.permit().tenant())
-            .bind(namespace.id())
-            .bind(namespace.warehouse.id)
-            .bind(cursor.after.clone().unwrap_or_default())
-            .bind(shown.ids.as_str())
-            .bind(shown.only)
-            .bind(shown.names.as_str())
-            .bind(view.hide_quarantined)
-            .bind(cursor.limit);
-        let rows = self.read().await?.rows(query).await?;
-        let rows = rows.iter().map(|row| tables::entry(row, namespace)).collect::<Result<Vec<_>>>()?;
-        self.page(&cursor, rows, |entry| entry.ident.name.clone())
     }
 }

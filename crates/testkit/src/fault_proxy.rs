@@ -26,6 +26,8 @@ pub enum Fault {
     NextAnswerLost,
     /// Nothing is answered but 503.
     Down,
+    /// They are passed on after a second.
+    Slow,
 }
 
 struct Shared {
@@ -144,6 +146,10 @@ impl Shared {
             format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}").into_bytes()
         };
         match fault {
+            Fault::Slow => {
+                std::thread::sleep(Duration::from_secs(1));
+                self.pass(head, body)
+            }
             Fault::Down => Ok(error("503 Service Unavailable", "SlowDown")),
             Fault::WritesFail if write => Ok(error("507 Insufficient Storage", "InsufficientStorage")),
             Fault::NextWriteAnsweredWith500 if write => {

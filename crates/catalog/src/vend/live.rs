@@ -47,6 +47,17 @@ impl LiveSession {
     }
 }
 
+/// Where a session comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was there.
+    Live,
+    /// Another request of the same holder made it meanwhile.
+    Shared,
+    /// It was made now.
+    Made,
+}
+
 /// The credentials of one bucket.
 pub(crate) struct Live(Cache<Holder, LiveSession>);
 
@@ -56,8 +67,7 @@ impl Live {
         Self(Cache::builder().max_capacity(LIVE_MAX).time_to_live(life).build())
     }
 
-    /// Finds the holder's session, or makes one; true if it was made now. Who waits for one that another request of
-    /// the same holder makes, finds it.
+    /// Finds the holder's session, or makes one. Who waits for one that another request of the same holder makes, finds it.
     ///
     /// # Errors
     /// Those of `make`.
@@ -66,10 +76,10 @@ impl Live {
         holder: Holder,
         now: Micros,
         make: impl Future<Output = Result<Session>>,
-    ) -> Result<(LiveSession, bool)> {
+    ) -> Result<(LiveSession, Origin)> {
         if let Some(found) = self.0.get(&holder).await {
             if found.is_young(now) {
-                return Ok((found, false));
+                return Ok((found, Origin::Live));
             }
             self.0.invalidate(&holder).await;
         }
@@ -81,7 +91,7 @@ impl Live {
         };
         let found = self.0.try_get_with(holder, make).await;
         let found = found.map_err(|error: Arc<polder_types::Error>| error.as_ref().clone())?;
-        Ok((found, made.load(Ordering::Relaxed)))
+        Ok((found, if made.load(Ordering::Relaxed) { Origin::Made } else { Origin::Shared }))
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     load::{DELETED_ID, Layout},
-    world::{Emp, World, hidden, request, rows, told, visible},
+    world::{Emp, World, governed, hidden, request, rows, told, visible},
 };
 use generator::Generator;
 
@@ -46,7 +46,7 @@ async fn seen(world: &World, sql: &str) -> String {
     format!("{answer}\n{plan}")
 }
 
-/// Rows and error code alone: what a world without policies that holds the same rows answers.
+/// Rows and error code alone: what a world without anything hidden that holds the same rows answers.
 async fn rows_of(world: &World, sql: &str) -> String {
     match world.ask(sql).await {
         Ok(answer) => format!("{:?}", rows(&answer)),
@@ -63,7 +63,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 /// The same visible rows three times; everything else differs: hidden rows, masked cells, how many files and row groups
-/// there are, partitions, delete files. The last one holds nothing but what is visible, under no policy.
+/// there are, partitions, delete files. The last one holds nothing but what is visible.
 struct Worlds {
     one: World,
     others: Vec<World>,
@@ -83,7 +83,9 @@ async fn worlds() -> Worlds {
         other.iter().cloned().chain(deleted).collect::<Vec<_>>().chunks(3).map(<[_]>::to_vec).collect();
     let (us, eu): (Vec<Emp>, Vec<Emp>) = other.into_iter().partition(|row| row.region == "us");
     let parts = us.chunks(2).chain(eu.chunks(40)).map(<[_]>::to_vec).collect();
-    let mirror = World::mirror(&one).await;
+    // Under the same policies, which change nothing there: what a plan looks like says whether an expression that fails meets
+    // a row, and plans are not compared here.
+    let mirror = World::restricted(&vec![governed(&one)]).await;
     Worlds {
         one: World::restricted(&vec![one]).await,
         others: vec![
@@ -94,8 +96,6 @@ async fn worlds() -> Worlds {
     }
 }
 
-/// What is seen of a statement of which an expression failed on a row.
-const FAILED: &str = "runtime_error";
 /// Statements in flight at once.
 const AT_ONCE: usize = 8;
 
@@ -106,13 +106,7 @@ async fn compare(worlds: &Worlds, index: usize, seed: u64, sql: &str) -> bool {
     assert_eq!(left, right, "the worlds differ: seed {seed}, statement {index}: {sql}");
     if index.is_multiple_of(4) {
         let (left, right) = tokio::join!(rows_of(first, sql), rows_of(&worlds.mirror, sql));
-        // Under no policy a file is left out by all that is known of it, so that an expression which fails may meet no row
-        // there; under one it always does. The worlds above agree whether it fails.
-        let fails = left == FAILED || right == FAILED;
-        assert!(
-            fails || left == right,
-            "not what the visible rows say: seed {seed}, statement {index}: {sql}\n{left}\n{right}"
-        );
+        assert_eq!(left, right, "not what the visible rows say: seed {seed}, statement {index}: {sql}");
     }
     left.starts_with('[')
 }

@@ -24,6 +24,22 @@ impl RelationKind {
         if text == "view" { Self::View } else { Self::Table }
     }
 
+    /// The word in the column `kind`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+        }
+    }
+
+    /// What a page token calls their list.
+    pub(super) fn list(self) -> &'static str {
+        match self {
+            Self::Table => "tables",
+            Self::View => "views",
+        }
+    }
+
     fn subject(self) -> Subject {
         match self {
             Self::Table => Subject::Table,

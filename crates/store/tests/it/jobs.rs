@@ -131,6 +131,24 @@ async fn a_job_is_tried_again_and_given_up_on_record() {
     assert_eq!(listed(&acme).await[0].state, JobState::Failed, "newest first");
 }
 
+/// A-067, R32: a job whose every attempt died with its process is not begun once more, but ended on record.
+#[tokio::test]
+async fn a_job_that_kills_its_processes_ends() {
+    let world = World::new().await;
+    let (acme, _, ns) = world.acme().await;
+    purged(&acme, &ns, "t").await;
+    for attempt in 1..=JOB_ATTEMPTS_MAX {
+        let job = claim(&world.store, after(attempt * JOB_LEASE_SECONDS)).await.unwrap();
+        assert!(!job.is_worn_out(), "{attempt}");
+    }
+    let now = after((JOB_ATTEMPTS_MAX + 1) * JOB_LEASE_SECONDS);
+    let job = claim(&world.store, now).await.unwrap();
+    assert!(job.is_worn_out() && job.gives_up(JobProblem::Unreadable));
+    world.store.put_job_off(&job, now, 0, JobProblem::Unreadable).await.unwrap();
+    assert_eq!(listed(&acme).await[0].state, JobState::Failed);
+    assert_eq!(records(&acme, "purge_table").await[0]["state"], "failed");
+}
+
 /// what a process held when it died is taken up again: at once where it owned the database alone.
 #[tokio::test]
 async fn a_job_survives_its_process() {
@@ -190,6 +208,25 @@ async fn a_purged_place_is_free_if_nothing_is_left() {
         let made = acme.try_table(&ns, new).await;
         assert_eq!(made.is_ok(), emptied, "{:?}", made.err());
     }
+}
+
+/// A-067, R10: a place that a policy editor used again is free like any other once it is emptied, whoever lay there first.
+#[tokio::test]
+async fn a_place_that_was_used_again_is_freed() {
+    let world = World::new().await;
+    let (acme, _, ns) = world.acme().await;
+    let first = acme.table(&ns, "first").await;
+    acme.drop(&first.table).await.unwrap();
+    let editor = acme.admin(actions::ManagePolicies).await;
+    let new = |name: &str| NewTable { location: first.location.clone(), ..acme.new_table(&ns, name) };
+    assert!(acme.try_table(&ns, new("second")).await.is_err());
+    let second = NewTable { released_by: Some(editor), ..new("second") };
+    let second = acme.try_table(&ns, second).await.unwrap();
+    let permit = acme.permit(actions::DropTable, &second.table).await;
+    world.store.drop_table(&permit, true, &stamp()).await.unwrap();
+    let job = claim(&world.store, NOW).await.unwrap();
+    world.store.finish_job(&job, NOW, 1, true).await.unwrap();
+    acme.try_table(&ns, new("third")).await.unwrap();
 }
 
 /// jobs of another tenant are nobody's to see; two workers that look at once take two jobs.

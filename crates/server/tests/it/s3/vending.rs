@@ -304,6 +304,28 @@ async fn a_revocation_holds_for_the_next_key() {
     drop(reader.get(&format!("{TABLES}/{OPEN}/credentials")).await.expect(403));
 }
 
+/// R18: a key that was asked for before a revocation and made after it is handed to nobody, and no signature with it.
+#[tokio::test]
+async fn a_revocation_holds_for_a_key_that_is_being_made() {
+    let s3 = S3::shared();
+    let proxy = FaultProxy::before(s3.endpoint());
+    let (world, _) = world(s3, &proxy.endpoint()).await;
+    drop(load_as(&world.engineer, OPEN).await.expect(200)); // the self-test is over
+    let (reader, _) = world.person("reader", "catalog").await;
+    world.grant("reader", &["list", "read"], &json!({"warehouse": "lake"})).await;
+    proxy.set(Fault::Slow);
+    let asking = tokio::spawn({
+        let reader = reader.clone();
+        async move { load_as(&reader, OPEN).await }
+    });
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    world.grant("analyst", &["drop"], &json!({"warehouse": "lake"})).await;
+    let answer = asking.await.unwrap();
+    assert_eq!((answer.status, answer.text().contains("access-key")), (503, false), "{}", answer.text());
+    proxy.set(Fault::None);
+    assert!(load_as(&reader, OPEN).await.expect(200).text().contains("access-key"));
+}
+
 /// R1, A-080: a staged table's keys are for the place that was prepared, after it was checked; never for another table's,
 /// and never for somebody who could not write the table.
 #[tokio::test]
