@@ -187,7 +187,7 @@ def run(lake: Lake, step: Steps) -> None:
             *(f"batch DROP TABLE {ns}.{table}" for table in ("t", "s", "u", "moved")),
             # Flink drops no database that it is in.
             "batch USE CATALOG default_catalog",
-            f"batch DROP DATABASE {ns}",
+            f"batch DROP DATABASE polder.{ns}",
         )
         same(sorted(found[0]), ["moved", "s", "t", "u"])
 
