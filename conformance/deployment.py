@@ -1,5 +1,5 @@
 """A fresh deployment without the demo: one tenant, one warehouse of its own, one principal that may do everything with its
-tables and nothing else. With authentication, without debug; on SQLite or PostgreSQL, on files or S3."""
+tables and nothing else, and one for whom it may act. With authentication, without debug; on SQLite or PostgreSQL, on files or S3."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from s3 import REGION, ROLE, Weed, free_ports
 from server import Polder
 
 TENANT, WAREHOUSE, ENGINE = "fleet", "lake", "engine"
+# Somebody for whom the engine may act.
+USER = "ann"
 BUCKET = "polder-managed"
 # Keys for single tables from the store's STS, and signatures.
 VENDING = f"""
@@ -48,12 +50,15 @@ class Deployment(Polder):
         self.ready["principals"]["admin"] = {"credential": made["key"]["credential"]}
         self.admin = admin_door(self, "admin")
         self.add_principal(ENGINE)
+        self.add_principal(USER)
+        self.admin.put(f"roles/{ENGINE}/impersonates/{USER}")
         self.add_warehouse(WAREHOUSE, default=True)
 
     def add_warehouse(self, name: str, **members) -> None:
-        """Makes a warehouse in which the engine may do everything with tables."""
+        """Makes a warehouse in which the engine and its user may do everything with tables."""
         self.admin.post("warehouses", name=name, **members)
-        self.admin.post("grants", role=ENGINE, privileges=PRIVILEGES, on={"warehouse": name})
+        for role in (ENGINE, USER):
+            self.admin.post("grants", role=role, privileges=PRIVILEGES, on={"warehouse": name})
 
     def add_principal(self, name: str) -> None:
         """Makes a principal with a role of its own and no grant."""

@@ -7,9 +7,7 @@ use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TableRef,
     TenantRef, WarehouseRef,
 };
-use polder_store::{
-    Actor, CountedEvent, Decision, DelegationOf, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale,
-};
+use polder_store::{CountedEvent, Decision, DelegationOf, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -203,7 +201,7 @@ impl OpCtx {
             tenant: Some(self.tenant().clone()),
             at: self.now(),
             request: self.request_id(),
-            actor: Some(Actor { id: self.principal().id, name: self.principal().name.clone() }),
+            caller: Some(self.principal().caller()),
             action,
             subject,
             object,

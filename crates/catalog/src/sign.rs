@@ -9,7 +9,7 @@ mod rules;
 use std::sync::Arc;
 
 use polder_policy::{Action, TableRef, actions};
-use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf, TableRow};
+use polder_store::{AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf, TableRow};
 use polder_types::{
     Error, Location, Result, Subject, TableIdent, WarehouseName,
     rest::{RemoteSignMethod, RemoteSignRequest, RemoteSignResult},
@@ -179,7 +179,7 @@ fn record(ctx: &OpCtx, row: &TableRow, request: &RemoteSignRequest, keys: &[Stri
         tenant: Some(ctx.tenant().clone()),
         at: ctx.now(),
         request: ctx.request_id(),
-        actor: Some(Actor { id: ctx.principal().id, name: ctx.principal().name.clone() }),
+        caller: Some(ctx.principal().caller()),
         action: actions::SignRead::NAME,
         object: AuditObject {
             subject: Subject::Table,

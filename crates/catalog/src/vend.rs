@@ -11,7 +11,7 @@ mod sts;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use polder_policy::{Action, Permit, TableRef, actions};
-use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf};
+use polder_store::{AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf};
 use polder_types::{Error, Location, Micros, Result, Subject};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -166,7 +166,7 @@ impl Vending {
         self.require_proof(wanted.root, ctx.now()).await?;
         let holder = Holder {
             tenant: ctx.tenant().clone(),
-            principal: ctx.principal().id,
+            caller: ctx.principal().caller(),
             table_id: wanted.table_id,
             scope: scope.clone(),
             delegation: wanted.grant.delegation(),
@@ -199,7 +199,7 @@ impl Vending {
             tenant: Some(ctx.tenant().clone()),
             at: ctx.now(),
             request: ctx.request_id(),
-            actor: Some(Actor { id: ctx.principal().id, name: ctx.principal().name.clone() }),
+            caller: Some(ctx.principal().caller()),
             action: actions::VendCredentials::NAME,
             object: AuditObject {
                 subject: Subject::Table,

@@ -8,9 +8,9 @@ use std::{
 use polder_types::{Error, ErrorKind, Namespace, Principal, Subject, WarehouseName};
 
 use crate::{
-    Action, Effect, Grant, ListPermit, NamespaceRef, ObligationMode, Permit, PolicySnapshot, Privilege, Resource,
-    Securable, SecurableName, Visibility,
-    decide::{Held, conclude, denies, held, opens, quarantine_holds},
+    Action, Effect, Grant, ListPermit, NamespaceRef, ObligationMode, Obligations, Permit, PolicySnapshot, Privilege,
+    Resource, Securable, SecurableName, Visibility,
+    decide::{self, Held, conclude, denies, held, opens, quarantine_holds},
     permit::Visible,
     privilege::Privileges,
 };
@@ -26,6 +26,8 @@ pub enum DenialReason {
     Privilege,
     /// A row filter, mask or hidden column holds for the caller, and this door cannot enforce it.
     Restricted,
+    /// One holds for whoever acts for the caller, and no door enforces those of two.
+    ActorRestricted,
 }
 
 impl DenialReason {
@@ -37,6 +39,7 @@ impl DenialReason {
             Self::Invisible => "invisible",
             Self::Privilege => "privilege",
             Self::Restricted => "restricted",
+            Self::ActorRestricted => "actor_restricted",
         }
     }
 }
@@ -76,22 +79,36 @@ pub fn authorize<A: Action>(
     if !principal.scopes.allows(A::SCOPE) {
         return Err(denial(DenialReason::Scope));
     }
-    let obligations = match resource.as_table() {
-        Some(table) if A::OBLIGATIONS != ObligationMode::Indifferent && !held.holds(Privilege::ReadUnrestricted) => {
-            snapshot.obligations(principal, table)
-        }
-        _ => None,
+    let obligations = obligations::<A>(snapshot, principal, held, resource).map_err(denial)?;
+    let (tenant, caller) = (principal.tenant.clone(), principal.caller());
+    Ok(Permit::new(resource.clone(), tenant, caller, snapshot.version(), obligations.map(Arc::new)))
+}
+
+/// What must be enforced for the principal; an error where the action cannot.
+fn obligations<A: Action>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    held: Held,
+    resource: &A::Resource,
+) -> Result<Option<Obligations>, DenialReason> {
+    let Some(table) = resource.as_table().filter(|_| A::OBLIGATIONS != ObligationMode::Indifferent) else {
+        return Ok(None);
     };
-    if obligations.is_some() && A::OBLIGATIONS == ObligationMode::Refuse {
-        return Err(denial(DenialReason::Restricted)); // SECURITY: a door that cannot enforce must refuse
+    // The exemption of one who is acted for is what both hold.
+    let exempt = held.holds(Privilege::ReadUnrestricted);
+    let own = if exempt { None } else { snapshot.obligations(principal, table) };
+    if own.is_some() && A::OBLIGATIONS == ObligationMode::Refuse {
+        return Err(DenialReason::Restricted); // SECURITY: a door that cannot enforce must refuse
     }
-    Ok(Permit::new(
-        resource.clone(),
-        principal.tenant.clone(),
-        (principal.id, principal.name.clone()),
-        snapshot.version(),
-        obligations.map(Arc::new),
-    ))
+    let restricted = |actor: &Principal| {
+        !decide::held(snapshot, actor, resource).is_some_and(|held| held.holds(Privilege::ReadUnrestricted))
+            && snapshot.obligations(actor, table).is_some()
+    };
+    // SECURITY: obligations are one principal's: its attributes, its joins of masks. Those of two are enforced nowhere.
+    if principal.acting().skip(1).any(restricted) {
+        return Err(DenialReason::ActorRestricted);
+    }
+    Ok(own)
 }
 
 fn check_privilege<A: Action>(
@@ -106,8 +123,9 @@ fn check_privilege<A: Action>(
     if <A::Resource as Resource>::SUBJECT == Subject::Tenant {
         // One's own tenant is no secret, and every principal of it may knock.
         let open = A::PRIVILEGE == Privilege::List;
-        // SECURITY: administration reaches every warehouse, so a credential for one of them has none.
-        let holds = held.holds(A::PRIVILEGE) && principal.workspace().is_none();
+        // SECURITY: administration reaches every warehouse, so a credential for one of them has none; and nobody
+        // administers in the name of another.
+        let holds = held.holds(A::PRIVILEGE) && principal.workspace().is_none() && principal.actor.is_none();
         return if open || holds { Ok(()) } else { Err(DenialReason::Privilege) };
     }
     if held.holds(A::PRIVILEGE) {
@@ -129,7 +147,7 @@ pub fn authorize_list<A: Action<Resource = NamespaceRef>>(
 ) -> Result<ListPermit<A>, Denial> {
     let permit = authorize(snapshot, principal, action, resource)?;
     let mut visibility = visibility(snapshot, principal, resource, &resource.warehouse.name, Some(&resource.name));
-    visibility.hide_quarantined = quarantine_holds(snapshot, principal, resource);
+    visibility.hide_quarantined = principal.acting().any(|who| quarantine_holds(snapshot, who, resource));
     Ok(ListPermit::new(permit, visibility))
 }
 
@@ -148,11 +166,23 @@ pub fn authorize_root_list<A: Action<Resource = crate::WarehouseRef>>(
     Ok(ListPermit::new(permit, visibility))
 }
 
-/// What of a container's children the principal may know: the set form of [`held`] for every child.
+/// What of a container's children the principal, and whoever acts for it, may know: the set form of [`held`] for every child.
+fn visibility<R: Resource>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    container: &R,
+    warehouse: &WarehouseName,
+    namespace: Option<&Namespace>,
+) -> Visibility {
+    let alone = |who| visibility_alone(snapshot, who, container, warehouse, namespace);
+    principal.acting().skip(1).map(alone).fold(alone(principal), Visibility::and)
+}
+
+/// The same by the principal's own roles.
 ///
 /// Privileges of different grants add up by id; a denied name hides whatever carries it beyond the ids that its
 /// grant is bound to (the store binds each new bearer of the name in the same transaction).
-fn visibility<R: Resource>(
+fn visibility_alone<R: Resource>(
     snapshot: &PolicySnapshot,
     principal: &Principal,
     container: &R,
@@ -269,6 +299,16 @@ pub fn denied(denial: &Denial) -> Error {
         DenialReason::Privilege => Error::forbidden(
             denial.subject,
             format!("not allowed: {} on {} `{}`", denial.action, denial.subject.noun(), denial.object),
+        ),
+        DenialReason::ActorRestricted => Error::new(
+            ErrorKind::Forbidden,
+            denial.subject,
+            "restricted",
+            format!(
+                "{} `{}` has a row filter or column mask for whoever acts for you",
+                denial.subject.noun(),
+                denial.object
+            ),
         ),
         DenialReason::Restricted => Error::new(
             ErrorKind::Forbidden,

@@ -59,7 +59,13 @@ pub(crate) fn principal(tenant_name: &str, roles: &[u128]) -> Principal {
         scopes: Scopes::all(),
         roles: roles.iter().copied().map(role).collect(),
         attributes: Arc::default(),
+        actor: None,
     }
+}
+
+/// A principal that another one acts for.
+pub(crate) fn acted_for(principal: Principal, actor: Principal) -> Principal {
+    Principal { actor: Some(Arc::new(actor)), ..principal }
 }
 
 pub(crate) fn with_attribute(principal: Principal, name: &str, value: Attribute) -> Principal {
@@ -104,6 +110,7 @@ pub(crate) fn snapshot(tenant_name: &str, grants: Vec<Grant>, restrictions: Vec<
         principals: Vec::new(),
         keys: Vec::new(),
         roles: Vec::new(),
+        impersonations: Vec::new(),
         grants,
         restrictions,
     })

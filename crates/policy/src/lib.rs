@@ -35,5 +35,7 @@ pub use privilege::Privilege;
 pub use resource::{NamespaceRef, Resource, TableRef, TenantRef, ViewRef, WarehouseRef};
 pub use restriction::{Applied, Audience, ColumnPath, Obligations, Restriction, Rule};
 pub use schema::{Field, FieldType, Primitive, Schema};
-pub use snapshot::{EXTERNAL_SUBJECT, KeyRecord, PolicySnapshot, PrincipalRecord, RoleRecord, SnapshotParts};
+pub use snapshot::{
+    EXTERNAL_SUBJECT, ImpersonationDenial, KeyRecord, PolicySnapshot, PrincipalRecord, RoleRecord, SnapshotParts,
+};
 pub use spec::{ActionSpec, ColumnMaskSpec, ColumnSpec, MaskSpec, PolicySpec, Show, TableSpec};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, marker::PhantomData, sync::Arc};
 
-use polder_types::{NamespaceId, PrincipalId, RelationId, TenantId};
+use polder_types::{Caller, NamespaceId, PrincipalId, RelationId, TenantId};
 
 use crate::{Action, Obligations};
 
@@ -18,7 +18,7 @@ use crate::{Action, Obligations};
 /// ```compile_fail,E0624
 /// use polder_policy::{Permit, TenantRef, actions::ManageTenants};
 /// fn forge(tenant: TenantRef, of: &Permit<ManageTenants>) -> Permit<ManageTenants> {
-///     Permit::new(tenant, of.tenant().clone(), (of.principal(), of.principal_name().clone()), 1, None)
+///     Permit::new(tenant, of.tenant().clone(), of.caller().clone(), 1, None)
 /// }
 /// ```
 /// ```compile_fail,E0308
@@ -31,8 +31,7 @@ use crate::{Action, Obligations};
 pub struct Permit<A: Action> {
     resource: A::Resource,
     tenant: TenantId,
-    principal: PrincipalId,
-    principal_name: Arc<str>,
+    caller: Caller,
     version: i64,
     obligations: Option<Arc<Obligations>>,
     action: PhantomData<fn() -> A>,
@@ -42,12 +41,11 @@ impl<A: Action> Permit<A> {
     pub(crate) fn new(
         resource: A::Resource,
         tenant: TenantId,
-        principal: (PrincipalId, Arc<str>),
+        caller: Caller,
         version: i64,
         obligations: Option<Arc<Obligations>>,
     ) -> Self {
-        let (principal, principal_name) = principal;
-        Self { resource, tenant, principal, principal_name, version, obligations, action: PhantomData }
+        Self { resource, tenant, caller, version, obligations, action: PhantomData }
     }
 
     /// The resource it is for.
@@ -62,16 +60,16 @@ impl<A: Action> Permit<A> {
         &self.tenant
     }
 
-    /// Who holds it.
+    /// On whose behalf it is held.
     #[must_use]
     pub fn principal(&self) -> PrincipalId {
-        self.principal
+        self.caller.principal.id
     }
 
-    /// The holder's name, for the audit record.
+    /// Who holds it: on whose behalf, and who acts.
     #[must_use]
-    pub fn principal_name(&self) -> &Arc<str> {
-        &self.principal_name
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The tenant's policy version of the decision; a commit's compare-and-swap includes it.
@@ -98,8 +96,7 @@ impl<A: Action> Clone for Permit<A> {
         Self {
             resource: self.resource.clone(),
             tenant: self.tenant.clone(),
-            principal: self.principal,
-            principal_name: self.principal_name.clone(),
+            caller: self.caller.clone(),
             version: self.version,
             obligations: self.obligations.clone(),
             action: PhantomData,
@@ -130,6 +127,21 @@ pub struct Visibility {
 }
 
 impl Visibility {
+    /// What both show.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let union = |mut names: BTreeSet<String>, others| {
+            names.extend(others);
+            names
+        };
+        Self {
+            namespaces: self.namespaces.and(other.namespaces),
+            tables: self.tables.and(other.tables),
+            denied_table_names: union(self.denied_table_names, other.denied_table_names),
+            denied_namespace_names: union(self.denied_namespace_names, other.denied_namespace_names),
+            hide_quarantined: self.hide_quarantined || other.hide_quarantined,
+        }
+    }
+
     /// Says whether a child table may be known: what the store's SQL must mean.
     #[must_use]
     pub fn shows_table(&self, id: RelationId, name: &str, quarantined: bool) -> bool {
@@ -153,6 +165,20 @@ pub enum Visible<T: Ord> {
 }
 
 impl<T: Ord> Visible<T> {
+    /// What is in both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Only(mut ids), other) | (other, Self::Only(mut ids)) => {
+                ids.retain(|id| other.holds(id));
+                Self::Only(ids)
+            }
+            (Self::Except(mut ids), Self::Except(others)) => {
+                ids.extend(others);
+                Self::Except(ids)
+            }
+        }
+    }
+
     /// True if the child is in the set.
     #[must_use]
     pub fn holds(&self, id: &T) -> bool {

@@ -80,6 +80,12 @@ impl Privilege {
         matches!(self, Self::ManageWarehouses | Self::ManageAccess | Self::ReadAudit | Self::ManageTenants)
     }
 
+    /// True for privileges that administer: nobody who is acted for has one.
+    #[must_use]
+    pub fn is_administration(self) -> bool {
+        !self.is_data() && self != Self::ReadUnrestricted
+    }
+
     /// The bit in a [`Privileges`] set.
     const fn bit(self) -> u16 {
         1 << self as u16
@@ -117,8 +123,18 @@ impl Privileges {
         Self(self.0 | other.0)
     }
 
+    pub(crate) fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     pub(crate) fn holds(self, privilege: Privilege) -> bool {
         self.0 & privilege.bit() != 0
+    }
+
+    /// What is left for somebody who is acted for.
+    pub(crate) fn without_administration(self) -> Self {
+        let administration = Privilege::ALL.into_iter().filter(|p| p.is_administration());
+        self.without(administration.fold(Self::default(), Self::with))
     }
 
     /// What is left for someone to whom the object does not exist.

@@ -8,9 +8,22 @@ mod rows;
 
 pub use rows::{Row, Scalar, eval, mask_value};
 
-/// Says whether `principal` holds `privilege` on `resource`, by going through everything anew.
+/// Says whether `principal` holds `privilege` on `resource`, by going through everything anew; of one who is acted for,
+/// whether both hold it.
 #[must_use]
 pub fn holds<R: Resource>(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    resource: &R,
+    privilege: Privilege,
+) -> bool {
+    let Some(actor) = &principal.actor else { return holds_alone(snapshot, principal, resource, privilege) };
+    (privilege.is_data() || privilege == Privilege::ReadUnrestricted)
+        && holds_alone(snapshot, principal, resource, privilege)
+        && holds_alone(snapshot, actor, resource, privilege)
+}
+
+fn holds_alone<R: Resource>(
     snapshot: &PolicySnapshot,
     principal: &Principal,
     resource: &R,
@@ -20,15 +33,20 @@ pub fn holds<R: Resource>(
         return false;
     }
     if privilege == Privilege::List {
-        return knows(snapshot, principal, resource);
+        return knows_alone(snapshot, principal, resource);
     }
     let of_data = privilege.is_data() || privilege == Privilege::ReadUnrestricted;
     !(of_data && quarantined(snapshot, principal, resource)) && granted(snapshot, principal, resource, privilege)
 }
 
-/// Says whether `principal` may know that `resource` exists.
+/// Says whether `principal` may know that `resource` exists; of one who is acted for, whether both may.
 #[must_use]
 pub fn knows<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
+    knows_alone(snapshot, principal, resource)
+        && principal.actor.as_ref().is_none_or(|actor| knows_alone(snapshot, actor, resource))
+}
+
+fn knows_alone<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, resource: &R) -> bool {
     if blocked(snapshot, principal, resource) || quarantined(snapshot, principal, resource) {
         return false;
     }
@@ -83,8 +101,10 @@ fn quarantined<R: Resource>(snapshot: &PolicySnapshot, principal: &Principal, re
             && restriction.table.ident.namespace == namespace.name
             && restriction.audience.includes(&principal.roles)
     });
-    let exempt = !blocked(snapshot, principal, namespace)
-        && granted(snapshot, principal, namespace, Privilege::ReadUnrestricted);
+    let is_exempt = |who: &Principal| {
+        !blocked(snapshot, who, namespace) && granted(snapshot, who, namespace, Privilege::ReadUnrestricted)
+    };
+    let exempt = is_exempt(principal) && principal.actor.as_ref().is_none_or(|actor| is_exempt(actor));
     table.quarantined && restricted && !exempt
 }
 

@@ -12,6 +12,10 @@ use polder_types::{
 
 use crate::{Grant, Obligations, Restriction, TableRef, restriction::Applied};
 
+mod impersonation;
+
+pub use impersonation::ImpersonationDenial;
+
 /// The attribute that says under which subject the tenant's identity provider knows a principal.
 pub const EXTERNAL_SUBJECT: &str = "external_subject";
 /// The attribute that a token's groups are read by.
@@ -20,7 +24,7 @@ const GROUPS: &str = "groups";
 const DEBUG: &str = "debug";
 
 /// A principal as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrincipalRecord {
     /// Its id.
     pub id: PrincipalId,
@@ -73,6 +77,8 @@ pub struct SnapshotParts {
     pub keys: Vec<KeyRecord>,
     /// Roles.
     pub roles: Vec<RoleRecord>,
+    /// Roles whose holders may act for the holders of another role, which stands second.
+    pub impersonations: Vec<(RoleId, RoleId)>,
     /// Grants, allows and denies.
     pub grants: Vec<Grant>,
     /// Row filters, masks, hidden columns.
@@ -90,6 +96,7 @@ pub struct PolicySnapshot {
     by_subject: HashMap<String, Option<PrincipalId>>,
     keys: HashMap<KeyId, KeyRecord>,
     roles: HashMap<RoleId, RoleRecord>,
+    impersonations: HashMap<RoleId, Vec<RoleId>>,
     grants_by_role: HashMap<RoleId, Vec<Grant>>,
     restrictions: Vec<Restriction>,
     restrictions_by_id: HashMap<RelationId, Vec<usize>>,
@@ -103,6 +110,10 @@ impl PolicySnapshot {
         let mut grants_by_role: HashMap<RoleId, Vec<Grant>> = HashMap::new();
         for grant in parts.grants {
             grants_by_role.entry(grant.role).or_default().push(grant);
+        }
+        let mut impersonations: HashMap<RoleId, Vec<RoleId>> = HashMap::new();
+        for (actor, subject) in parts.impersonations {
+            impersonations.entry(actor).or_default().push(subject);
         }
         let mut restrictions = parts.restrictions;
         restrictions.sort_by_key(|r| r.id);
@@ -133,6 +144,7 @@ impl PolicySnapshot {
             principals: parts.principals.into_iter().map(|p| (p.id, p)).collect(),
             keys: parts.keys.into_iter().map(|k| (k.id.clone(), k)).collect(),
             roles: parts.roles.into_iter().map(|r| (r.id, r)).collect(),
+            impersonations,
             grants_by_role,
             restrictions,
             restrictions_by_id,
@@ -181,6 +193,7 @@ impl PolicySnapshot {
     pub fn admit(&self, credential: &CredentialId, scopes: Option<Scopes>, now: Micros) -> Option<Principal> {
         let assertion = match credential {
             CredentialId::Key(key) => return self.authenticate(key, scopes, now),
+            CredentialId::Impersonated(of) => return self.impersonated(of, credential, scopes, now),
             CredentialId::Asserted(assertion) => assertion,
         };
         let record = self.meant(assertion).filter(|record| record.enabled)?;
@@ -218,6 +231,7 @@ impl PolicySnapshot {
             scopes,
             roles: roles.into(),
             attributes: record.attributes.clone(),
+            actor: None,
         }
     }
 

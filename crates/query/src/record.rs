@@ -1,14 +1,10 @@
 //! What the audit trail says about queries: who, which tables, which policies, how many rows; never a literal.
 
 use polder_catalog::OpCtx;
-use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision};
+use polder_store::{AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Subject};
 
 use crate::answer::{PolicyApplied, Provenance, ProvenanceTable};
-
-fn actor(ctx: &OpCtx) -> Actor {
-    Actor { id: ctx.principal().id, name: ctx.principal().name.clone() }
-}
 
 /// What a record says of one query.
 pub(crate) struct Ran<'a> {
@@ -30,7 +26,7 @@ pub(crate) async fn ran(ctx: &OpCtx, ran: Ran<'_>) -> Result<(), Error> {
         tenant: Some(ctx.tenant().clone()),
         at: ctx.now(),
         request: ctx.request_id(),
-        actor: Some(actor(ctx)),
+        caller: Some(ctx.principal().caller()),
         action: ran.action,
         object: AuditObject {
             subject: Subject::Query,
@@ -63,7 +59,7 @@ pub(crate) fn refused(ctx: &OpCtx, error: &Error) {
         tenant: Some(ctx.tenant().clone()),
         at: ctx.now(),
         request: ctx.request_id(),
-        actor: Some(actor(ctx)),
+        caller: Some(ctx.principal().caller()),
         action: "query",
         subject: Subject::Query,
         object: "query".to_owned(),

@@ -81,6 +81,9 @@ struct Record {
     tenant: Option<polder_types::TenantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<std::sync::Arc<str>>,
+    /// Who acts for it, if another does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<std::sync::Arc<str>>,
     operation: &'static str,
     status: u16,
     duration_us: u64,
@@ -194,6 +197,7 @@ impl<'a> Line<'a> {
             request_id: arrival.request_id,
             tenant: None,
             principal: None,
+            actor: None,
             operation,
             status: STATUS_CLIENT_GONE,
             duration_us: 0,
@@ -208,6 +212,7 @@ impl<'a> Line<'a> {
         if let Some(record) = &mut self.record {
             record.tenant = Some(principal.tenant.clone());
             record.principal = Some(principal.name.clone());
+            record.actor = principal.actor.as_ref().map(|actor| actor.name.clone());
         }
     }
 

@@ -7,14 +7,15 @@ mod debug;
 mod jwt;
 mod session;
 pub(crate) mod tokens;
+pub(crate) mod unsigned;
 mod users;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, header};
 use moka::sync::Cache;
-use polder_policy::PolicySnapshot;
-use polder_store::{Actor, AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Glance, Named, Store};
+use polder_policy::{ImpersonationDenial, PolicySnapshot};
+use polder_store::{AuditDetail, AuditObject, AuditRecord, CountedEvent, Decision, Glance, Named, Store};
 use polder_types::{CredentialId, Error, Micros, Principal, Result, Scopes, Secret, Subject, TenantId, Who};
 
 pub(crate) use credential::{Credential, key_of};
@@ -213,14 +214,14 @@ impl Authenticator {
 
     /// Counts the use; the first one of a credential, and one every five minutes after, is a record of its own.
     async fn record_use(&self, session: &Session, principal: &Principal, snapshot: &PolicySnapshot, at: &Arrival) {
-        let actor = Actor { id: principal.id, name: principal.name.clone() };
+        let caller = principal.caller();
         let (subject, object) = principal.credential.object();
         if session.record_is_due(at.now) {
             let record = AuditRecord {
                 tenant: Some(principal.tenant.clone()),
                 at: at.now,
                 request: at.request_id,
-                actor: Some(actor.clone()),
+                caller: Some(caller.clone()),
                 action: AUTHENTICATE,
                 object: AuditObject {
                     subject,
@@ -243,13 +244,41 @@ impl Authenticator {
             tenant: Some(principal.tenant.clone()),
             at: at.now,
             request: at.request_id,
-            actor: Some(actor),
+            caller: Some(caller),
             action: AUTHENTICATE,
             subject,
             object,
             decision: Decision::Allow,
             reason: None,
             policy_version: snapshot.version(),
+        });
+    }
+
+    /// Counts that somebody may not act for another, in the trail of its tenant. Of the other only a name that is there is
+    /// on record, nothing that the caller sent.
+    pub(crate) fn count_impersonation(
+        &self,
+        operation: &'static str,
+        actor: &Principal,
+        denial: &ImpersonationDenial,
+        policy_version: i64,
+        arrival: &Arrival,
+    ) {
+        self.metrics.authenticated(AuthOutcome::TokenRefused);
+        self.store.count(CountedEvent {
+            tenant: Some(actor.tenant.clone()),
+            at: arrival.now,
+            request: arrival.request_id,
+            caller: Some(actor.caller()),
+            action: operation,
+            subject: Subject::Principal,
+            object: match denial {
+                ImpersonationDenial::Refused(subject) => subject.name.to_string(),
+                ImpersonationDenial::Unknown => "unknown".to_owned(),
+            },
+            decision: Decision::Deny,
+            reason: Some(denial.as_str()),
+            policy_version,
         });
     }
 
@@ -266,7 +295,7 @@ impl Authenticator {
             tenant: None,
             at: arrival.now,
             request: arrival.request_id,
-            actor: None,
+            caller: None,
             action: AUTHENTICATE,
             subject: Subject::Request,
             object: operation.to_owned(),
@@ -281,7 +310,8 @@ impl Authenticator {
 fn detail(session: &Session, principal: &Principal) -> AuditDetail {
     match (&principal.credential, session.expires_at()) {
         (CredentialId::Key(key), Some(expires_at)) => AuditDetail::Token { key: key.clone(), expires_at },
-        (CredentialId::Key(_), None) => AuditDetail::None,
+        (CredentialId::Impersonated(of), Some(expires_at)) => AuditDetail::Token { key: of.key.clone(), expires_at },
+        (CredentialId::Key(_) | CredentialId::Impersonated(_), None) => AuditDetail::None,
         (CredentialId::Asserted(assertion), expires_at) => match &assertion.who {
             Who::Subject(subject) => {
                 AuditDetail::UserToken { subject: subject.clone(), display: assertion.display.clone(), expires_at }

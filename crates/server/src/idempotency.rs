@@ -11,7 +11,7 @@ use polder_catalog::{
     idempotency::{self, IdempotencyKey, Outcome},
 };
 use polder_policy::AuditClass;
-use polder_types::{Error, PrincipalId, Result, TenantId, WarehouseName};
+use polder_types::{Error, Principal, PrincipalId, Result, TenantId};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
@@ -48,12 +48,16 @@ pub(crate) fn key(op: &Op, headers: &HeaderMap) -> Result<Option<Uuid>> {
 }
 
 /// What the key stands for: SECURITY, in the words of R29, a key of another request is no key to this one. The
-/// workspace of the credential is part of it: it says which warehouse a path without one means.
-fn fingerprint(workspace: Option<&WarehouseName>, call: &Call, body: &[u8]) -> [u8; 32] {
+/// workspace of the credential is part of it: it says which warehouse a path without one means. So is who acts: what was
+/// answered to a session of somebody who is acted for is no answer to the one itself (R38).
+fn fingerprint(principal: &Principal, call: &Call, body: &[u8]) -> [u8; 32] {
     let (method, target) = call.target();
     let mut hasher = blake3::Hasher::new();
-    // No method is spelled like a warehouse, so a part more or less is no other request's text.
-    for part in workspace.map(|name| name.as_str()).into_iter().chain([method.as_str(), target]).map(str::as_bytes) {
+    let workspace = principal.workspace().map(|name| name.as_str());
+    let actor = principal.actor.as_deref().map(|actor| format!("for:{}", actor.id));
+    // No method is spelled like a warehouse or an actor, so a part more or less is no other request's text.
+    let parts = workspace.into_iter().chain(actor.as_deref()).chain([method.as_str(), target]);
+    for part in parts.map(str::as_bytes) {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes()).update(part);
     }
     *hasher.update(body).finalize().as_bytes()
@@ -73,8 +77,7 @@ where
     Fut: Future<Output = Result<Response>> + Send,
 {
     let (call, body) = call.buffered().await?;
-    let key =
-        IdempotencyKey { route: op.name, key, fingerprint: fingerprint(ctx.principal().workspace(), &call, &body) };
+    let key = IdempotencyKey { route: op.name, key, fingerprint: fingerprint(ctx.principal(), &call, &body) };
     let _turn = app.in_flight().turn(&ctx, &key).await;
     if let Some(outcome) = idempotency::earlier(&ctx, &key).await? {
         return again::answer(op, &ctx, call, outcome).await;

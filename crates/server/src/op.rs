@@ -11,7 +11,7 @@ use futures::FutureExt;
 use http::{HeaderValue, Method};
 use polder_catalog::OpCtx;
 use polder_policy::{Action, AuditClass};
-use polder_store::{Actor, CountedEvent, Decision};
+use polder_store::{CountedEvent, Decision};
 use polder_types::{Error, ErrorKind, Result, Scope, Subject};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -176,7 +176,7 @@ fn check_scope(op: &'static Op, ctx: &OpCtx) -> Result<()> {
         tenant: Some(principal.tenant.clone()),
         at: ctx.now(),
         request: ctx.request_id(),
-        actor: Some(Actor { id: principal.id, name: principal.name.clone() }),
+        caller: Some(principal.caller()),
         action: op.name,
         subject,
         object,

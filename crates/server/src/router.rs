@@ -149,6 +149,18 @@ fn administrators(routes: Protected) -> Protected {
         .on(DELETE, "/api/v1/admin/roles/{role}", &op::DELETE_ROLE, roles::delete_role)
         .on(PUT, "/api/v1/admin/roles/{role}/principals/{principal}", &op::ASSIGN_ROLE, roles::assign_role)
         .on(DELETE, "/api/v1/admin/roles/{role}/principals/{principal}", &op::UNASSIGN_ROLE, roles::unassign_role)
+        .on(
+            PUT,
+            "/api/v1/admin/roles/{role}/impersonates/{subject}",
+            &op::ALLOW_IMPERSONATION,
+            roles::allow_impersonation,
+        )
+        .on(
+            DELETE,
+            "/api/v1/admin/roles/{role}/impersonates/{subject}",
+            &op::REVOKE_IMPERSONATION,
+            roles::revoke_impersonation,
+        )
         .on(POST, "/api/v1/admin/grants", &op::CREATE_GRANT, grants::create_grant)
         .on(GET, "/api/v1/admin/grants", &op::LIST_GRANTS, grants::list_grants)
         .on(DELETE, "/api/v1/admin/grants/{grant}", &op::DELETE_GRANT, grants::delete_grant)

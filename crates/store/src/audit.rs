@@ -1,11 +1,12 @@
 //! The audit trail: typed records, written in the mutation's own transaction or awaited before anything is
 //! released. Refuses free text: a record holds ids, names of objects and typed detail (A-044).
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use polder_policy::{Action, Permit, actions};
 use polder_types::{
-    Error, EventId, JobId, KeyId, Micros, PolicyId, PrincipalId, RequestId, Result, RoleId, Subject, TenantId,
+    Caller, Error, EventId, JobId, KeyId, Micros, PolicyId, PrincipalId, PrincipalRef, RequestId, Result, RoleId,
+    Subject, TenantId,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -19,15 +20,6 @@ use crate::{
 
 /// How long a record may take that something waits for (design: 2 s, then 503).
 const STRICT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Who did it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Actor {
-    /// The principal.
-    pub id: PrincipalId,
-    /// Its name.
-    pub name: Arc<str>,
-}
 
 /// Allowed or denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,6 +206,13 @@ pub enum AuditDetail {
         /// False: it cannot authenticate.
         enabled: bool,
     },
+    /// A role may act for the holders of another, or may no longer.
+    Impersonation {
+        /// The other role.
+        role: RoleId,
+        /// Its name.
+        name: String,
+    },
     /// A role went to a principal or left it.
     Membership {
         /// The role.
@@ -263,8 +262,8 @@ pub struct AuditRecord {
     pub at: Micros,
     /// The request.
     pub request: RequestId,
-    /// Who; `None` if nobody was authenticated.
-    pub actor: Option<Actor>,
+    /// Who, and for whom; `None` if nobody was authenticated.
+    pub caller: Option<Caller>,
     /// The action's name.
     pub action: &'static str,
     /// To what.
@@ -292,6 +291,8 @@ pub struct AuditRow {
     pub principal: Option<PrincipalId>,
     /// Who, by name.
     pub principal_name: Option<String>,
+    /// Who acted for it, if another did.
+    pub actor: Option<PrincipalRef>,
     /// The action's name.
     pub action: String,
     /// The kind of object, as [`Subject::noun`].
@@ -319,6 +320,8 @@ pub struct AuditRow {
 pub struct AuditFilter {
     /// By this principal.
     pub principal: Option<PrincipalId>,
+    /// By this one for others.
+    pub actor: Option<PrincipalId>,
     /// This action.
     pub action: Option<String>,
     /// Allowed or denied.
@@ -340,7 +343,7 @@ pub(crate) struct Witness {
 #[derive(Clone, Debug)]
 pub(crate) struct Trail {
     pub(crate) tenant: TenantId,
-    pub(crate) actor: Actor,
+    pub(crate) caller: Caller,
     pub(crate) stamp: Stamp,
     pub(crate) policy_version: i64,
 }
@@ -349,7 +352,7 @@ impl Trail {
     pub(crate) fn of<A: Action>(permit: &Permit<A>, stamp: &Stamp) -> Self {
         Self {
             tenant: permit.tenant().clone(),
-            actor: Actor { id: permit.principal(), name: permit.principal_name().clone() },
+            caller: permit.caller().clone(),
             stamp: *stamp,
             policy_version: permit.version(),
         }
@@ -367,7 +370,7 @@ impl Trail {
             tenant: Some(self.tenant.clone()),
             at: self.stamp.now,
             request: self.stamp.request,
-            actor: Some(self.actor.clone()),
+            caller: Some(self.caller.clone()),
             action,
             object,
             decision: Decision::Allow,
@@ -396,18 +399,23 @@ pub(crate) async fn insert(tx: &mut Tx, record: &AuditRecord, count: i64) -> Res
 pub(crate) async fn insert_once(tx: &mut Tx, id: EventId, record: &AuditRecord, count: i64) -> Result<bool> {
     let tenant = record.tenant.as_ref().map_or("", TenantId::as_str).to_owned();
     let id = id.to_string();
+    let (principal, actor) = match &record.caller {
+        Some(caller) => (Some(&caller.principal), caller.actor.as_ref()),
+        None => (None, None),
+    };
     let query =
         sql("INSERT INTO audit (tenant_id, id, at, request_id, principal_id, principal_name, action, subject, \
-             object_id, object_name, object_version, decision, reason, policy_version, count, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+             object_id, object_name, object_version, decision, reason, policy_version, count, detail, \
+             actor_id, actor_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
          ON CONFLICT (tenant_id, id) DO NOTHING");
     let query = query
         .bind(tenant.as_str())
         .bind(id.as_str())
         .bind(record.at)
         .bind(record.request.to_string())
-        .bind(record.actor.as_ref().map(|actor| actor.id))
-        .bind(record.actor.as_ref().map(|actor| redact::redact(&actor.name)))
+        .bind(principal.map(|who| who.id))
+        .bind(principal.map(|who| redact::redact(&who.name)))
         .bind(record.action)
         .bind(record.object.subject.noun())
         .bind(record.object.id.clone())
@@ -417,7 +425,9 @@ pub(crate) async fn insert_once(tx: &mut Tx, id: EventId, record: &AuditRecord, 
         .bind(record.reason)
         .bind(record.policy_version)
         .bind(count)
-        .bind(redact::redact(&db::json(&record.detail)?));
+        .bind(redact::redact(&db::json(&record.detail)?))
+        .bind(actor.map(|who| who.id))
+        .bind(actor.map(|who| redact::redact(&who.name)));
     let written = tx.execute(query).await? > 0;
     if written {
         // Only then: one that was there before would witness a transaction that it is no part of.
@@ -459,11 +469,12 @@ impl Store {
         let cursor = self.cursor(permit, &list, page)?;
         let query =
             sql("SELECT id, at, request_id, principal_id, principal_name, action, subject, object_id, object_name, \
-                    object_version, decision, reason, policy_version, count, detail \
+                    object_version, decision, reason, policy_version, count, detail, actor_id, actor_name \
              FROM audit WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR principal_id = $3) \
                 AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR decision = $5) \
                 AND ($6 IS NULL OR request_id = $6) AND ($7 IS NULL OR at >= $7) \
-             ORDER BY id DESC LIMIT $8");
+                AND ($8 IS NULL OR actor_id = $8) \
+             ORDER BY id DESC LIMIT $9");
         let query = query
             .bind(permit.tenant())
             .bind(cursor.after.clone())
@@ -472,6 +483,7 @@ impl Store {
             .bind(filter.decision.map(Decision::as_str))
             .bind(filter.request.map(|request| request.to_string()))
             .bind(filter.since)
+            .bind(filter.actor)
             .bind(cursor.limit);
         let rows = self.read().await?.rows(query).await?;
         let rows = rows.iter().map(audit_row).collect::<Result<Vec<_>>>()?;
@@ -497,5 +509,12 @@ fn audit_row(row: &Row) -> Result<AuditRow> {
         policy_version: row.get(12)?,
         count: row.int(13)?,
         detail: row.json(14)?,
+        actor: principal_ref(row, 15)?,
     })
+}
+
+/// Reads id and name of a principal from two neighbouring columns.
+pub(crate) fn principal_ref(row: &Row, column: usize) -> Result<Option<PrincipalRef>> {
+    let (id, name): (Option<Uuid>, Option<String>) = (row.get(column)?, row.get(column + 1)?);
+    Ok(id.zip(name).map(|(id, name)| PrincipalRef { id: PrincipalId(id), name: name.into() }))
 }

@@ -7,10 +7,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use polder_types::{EventId, KeyId, Micros, RequestId, Result, Subject, TenantId};
+use polder_types::{Caller, EventId, KeyId, Micros, RequestId, Result, Subject, TenantId};
 use uuid::Uuid;
 
-use crate::{Actor, AuditDetail, AuditObject, AuditRecord, Decision, Store, audit, db, fresh, tx::Written};
+use crate::{AuditDetail, AuditObject, AuditRecord, Decision, Store, audit, db, fresh, tx::Written};
 
 /// Most kinds of events in memory; one more writes them all through.
 const KINDS_MAX: usize = 10_000;
@@ -31,7 +31,7 @@ pub struct CountedEvent {
     /// The request.
     pub request: RequestId,
     /// Who; `None` if nobody was authenticated.
-    pub actor: Option<Actor>,
+    pub caller: Option<Caller>,
     /// The action's name.
     pub action: &'static str,
     /// The kind of object.
@@ -58,7 +58,7 @@ pub struct DelegationOf {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Kind {
     tenant: Option<TenantId>,
-    actor: Option<Actor>,
+    caller: Option<Caller>,
     action: &'static str,
     subject: Subject,
     object: String,
@@ -94,7 +94,7 @@ struct Memory {
 impl Memory {
     fn add(&mut self, mut kind: Kind, tally: Tally) {
         if self.tallies.len() >= KINDS_HARD_MAX && !self.tallies.contains_key(&kind) {
-            kind = Kind { actor: None, object: "*".to_owned(), policy_version: 0, delegation: None, ..kind };
+            kind = Kind { caller: None, object: "*".to_owned(), policy_version: 0, delegation: None, ..kind };
         }
         let entry = self.tallies.entry(kind).or_insert(Tally { count: 0, ..tally });
         entry.count = entry.count.saturating_add(tally.count);
@@ -134,7 +134,7 @@ impl Store {
     pub fn count_delegation(&self, event: CountedEvent, delegation: Option<DelegationOf>) {
         let kind = Kind {
             tenant: event.tenant,
-            actor: event.actor,
+            caller: event.caller,
             action: event.action,
             subject: event.subject,
             object: event.object,
@@ -268,7 +268,7 @@ fn record(kind: &Kind, tally: &Tally) -> AuditRecord {
         tenant: kind.tenant.clone(),
         at: tally.at,
         request: tally.request,
-        actor: kind.actor.clone(),
+        caller: kind.caller.clone(),
         action: kind.action,
         object: AuditObject {
             subject: kind.subject,

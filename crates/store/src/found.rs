@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use polder_policy::{Effect, Permit, Privilege, Securable, actions};
-use polder_types::{Error, PrincipalId, PrincipalKind, Result, Scope, Scopes, Subject, TenantId};
+use polder_types::{Caller, Error, PrincipalId, PrincipalKind, Result, Scope, Scopes, Subject, TenantId};
 
 use crate::{
-    Actor, AuditDetail, AuditObject, GrantRow, GrantTarget, IssuedKey, Stamp, Store,
+    AuditDetail, AuditObject, GrantRow, GrantTarget, IssuedKey, Stamp, Store,
     audit::Trail,
     db::sql,
     fresh, grants,
@@ -38,7 +38,7 @@ impl Store {
     pub async fn bootstrap(&self, tenant: &TenantId, admin: &str, stamp: &Stamp) -> Result<Option<Founded>> {
         let charter = Charter::new(tenant, admin, true, stamp)?;
         // Nobody is there yet: the first administrator makes itself.
-        let actor = Actor { id: charter.admin.id, name: charter.admin.name.as_str().into() };
+        let caller = Caller::plain(charter.admin.id, charter.admin.name.as_str());
         let fresh = FreshKey::new(&self.keys().pepper)?;
         self.write("bootstrap", move |tx| {
             Box::pin(async move {
@@ -48,7 +48,7 @@ impl Store {
                 if tx.row(sql("SELECT 1 FROM tenants LIMIT 1")).await?.is_some() {
                     return Ok(None);
                 }
-                found(tx, charter, actor, fresh).await.map(Some)
+                found(tx, charter, caller, fresh).await.map(Some)
             })
         })
         .await
@@ -70,7 +70,7 @@ impl Store {
         self.write("create_tenant", move |tx| {
             Box::pin(async move {
                 tenants::check_version(tx, &trail).await?;
-                let founded = found(tx, charter, trail.actor.clone(), fresh).await?;
+                let founded = found(tx, charter, trail.caller.clone(), fresh).await?;
                 // The operator's own trail says that the tenant was made; the tenant's says by whom.
                 let object = AuditObject::new(Subject::Tenant, &founded.tenant, founded.tenant.as_str(), 1);
                 trail.note(tx, "create_tenant", object, AuditDetail::None).await?;
@@ -117,8 +117,8 @@ impl Charter {
     }
 }
 
-async fn found(tx: &mut Tx, charter: Charter, actor: Actor, fresh: FreshKey) -> Result<Founded> {
-    let trail = Trail { tenant: charter.tenant.clone(), actor, stamp: charter.stamp, policy_version: 1 };
+async fn found(tx: &mut Tx, charter: Charter, caller: Caller, fresh: FreshKey) -> Result<Founded> {
+    let trail = Trail { tenant: charter.tenant.clone(), caller, stamp: charter.stamp, policy_version: 1 };
     let query = sql("INSERT INTO tenants (id, version, operator, quarantine, created_at) \
          VALUES ($1, 1, $2, TRUE, $3) ON CONFLICT DO NOTHING");
     if tx.execute(query.bind(&charter.tenant).bind(charter.operator).bind(charter.stamp.now)).await? == 0 {

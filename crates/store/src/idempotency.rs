@@ -105,7 +105,7 @@ impl Trail {
         let Some(key) = &self.stamp.keyed else {
             return Ok(());
         };
-        match insert(tx, &self.tenant, self.actor.id, key, outcome, self.stamp.now).await? {
+        match insert(tx, &self.tenant, self.caller.principal.id, key, outcome, self.stamp.now).await? {
             true => Ok(()),
             false => Err(answered()),
         }

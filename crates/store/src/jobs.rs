@@ -8,14 +8,15 @@ mod list;
 use std::sync::Arc;
 
 use polder_types::{
-    Error, JobId, Location, Micros, PrincipalId, RelationId, RequestId, Result, Subject, TenantId, WarehouseId,
+    Caller, Error, JobId, Location, Micros, PrincipalId, PrincipalRef, RelationId, RequestId, Result, Subject,
+    TenantId, WarehouseId,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Actor, Store, WarehouseRow,
-    audit::Trail,
+    Store, WarehouseRow,
+    audit::{self, Trail},
     db::{self, Row, Session, sql},
     fresh, locations,
     tables::change::overlaps,
@@ -107,8 +108,8 @@ pub struct JobRow {
     pub relation_name: String,
     /// The table's location: nothing outside is touched.
     pub location: Location,
-    /// Who asked for it.
-    pub asked_by: Actor,
+    /// Who asked for it, and for whom.
+    pub asked_by: Caller,
     /// In which request.
     pub request: RequestId,
     /// Where it stands.
@@ -165,7 +166,7 @@ pub(crate) struct NewJob {
 macro_rules! job_columns {
     () => {
         "tenant_id, id, work, warehouse_id, relation_id, relation_name, location, principal_id, principal_name, \
-         request_id, state, attempts, due_at, files, problem, created_at, ended_at"
+         request_id, state, attempts, due_at, files, problem, created_at, ended_at, actor_id, actor_name"
     };
 }
 use job_columns;
@@ -175,8 +176,9 @@ pub(crate) async fn enqueue(tx: &mut Tx, trail: &Trail, new: NewJob) -> Result<J
     let id = JobId(fresh::uuid(trail.stamp.now)?);
     let query =
         sql("INSERT INTO jobs (tenant_id, id, kind, work, warehouse_id, relation_id, relation_name, location, \
-             principal_id, principal_name, request_id, state, attempts, due_at, files, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', 0, $12, 0, $13)");
+             principal_id, principal_name, request_id, state, attempts, due_at, files, created_at, \
+             actor_id, actor_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', 0, $12, 0, $13, $14, $15)");
     let query = query
         .bind(&trail.tenant)
         .bind(id)
@@ -186,11 +188,13 @@ pub(crate) async fn enqueue(tx: &mut Tx, trail: &Trail, new: NewJob) -> Result<J
         .bind(new.relation)
         .bind(new.relation_name)
         .bind(new.location)
-        .bind(trail.actor.id)
-        .bind(trail.actor.name.as_ref())
+        .bind(trail.caller.principal.id)
+        .bind(trail.caller.principal.name.as_ref())
         .bind(trail.stamp.request.to_string())
         .bind(new.due_at)
-        .bind(trail.stamp.now);
+        .bind(trail.stamp.now)
+        .bind(trail.caller.actor.as_ref().map(|actor| actor.id))
+        .bind(trail.caller.actor.as_ref().map(|actor| actor.name.as_ref()));
     tx.execute(query).await?;
     Ok(id)
 }
@@ -291,6 +295,8 @@ async fn claim(tx: &mut Tx, holder: Uuid, now: Micros) -> Result<Option<ClaimedJ
 
 fn job_row(row: &Row) -> Result<JobRow> {
     let request = ulid::Ulid::from_string(&row.text(9)?).map_err(Error::internal)?;
+    let principal = PrincipalRef { id: PrincipalId(row.uuid(7)?), name: row.text(8)?.into() };
+    let actor = audit::principal_ref(row, 17)?;
     Ok(JobRow {
         tenant: row.parse(0)?,
         id: JobId(row.uuid(1)?),
@@ -299,7 +305,7 @@ fn job_row(row: &Row) -> Result<JobRow> {
         relation: RelationId(row.uuid(4)?),
         relation_name: row.text(5)?,
         location: Location::parse(&row.text(6)?)?,
-        asked_by: Actor { id: PrincipalId(row.uuid(7)?), name: row.text(8)?.into() },
+        asked_by: Caller { principal, actor },
         request: RequestId(request),
         state: JobState::of(&row.text(10)?)?,
         attempts: row.int(11)?,

@@ -23,6 +23,7 @@ mod fresh;
 mod glance;
 mod grants;
 mod idempotency;
+mod impersonations;
 mod jobs;
 mod keys;
 mod locations;
@@ -45,7 +46,7 @@ mod views;
 mod warehouses;
 mod writer;
 
-pub use audit::{Actor, AuditDetail, AuditFilter, AuditObject, AuditRecord, AuditRow, Decision};
+pub use audit::{AuditDetail, AuditFilter, AuditObject, AuditRecord, AuditRow, Decision};
 pub use counted::{CountedEvent, DelegationOf};
 pub use found::Founded;
 pub use glance::{Glance, Named};

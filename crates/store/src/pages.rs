@@ -1,4 +1,4 @@
-//! Keyset pages and their sealed tokens. A token is bound to tenant, principal, list, parent and to what the
+//! Keyset pages and their sealed tokens. A token is bound to tenant, caller, list, parent and to what the
 //! principal may see there: changed, foreign or used after a change of rights, it is refused.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -90,8 +90,8 @@ impl Store {
     fn open_page<A: Action>(&self, permit: &Permit<A>, parts: &[&[u8]], page: &PageRequest) -> Result<Cursor> {
         // SECURITY: what a token is good for is authenticated with it; a hash keeps the context short.
         let mut hasher = blake3::Hasher::new();
-        let principal = permit.principal().0;
-        let who: [&[u8]; 2] = [permit.tenant().as_str().as_bytes(), principal.as_bytes()];
+        let caller = permit.caller().to_bytes();
+        let who: [&[u8]; 2] = [permit.tenant().as_str().as_bytes(), &caller];
         for part in who.iter().chain(parts) {
             hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(part);

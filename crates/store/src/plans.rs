@@ -37,7 +37,7 @@ impl Store {
         Ok(URL_SAFE_NO_PAD.encode(self.keys().plans.seal(&context(permit, kind), plain)?))
     }
 
-    /// Opens what was sealed for the holder of the permit; `None` for anything else: of another tenant, principal or table,
+    /// Opens what was sealed for the holder of the permit; `None` for anything else: of another tenant, caller or table,
     /// of another kind, changed, or made up.
     #[must_use]
     pub fn open_plan(&self, permit: &Permit<PlanTable>, kind: PlanToken, token: &str) -> Option<Vec<u8>> {
@@ -49,8 +49,8 @@ impl Store {
 /// SECURITY: what a token is good for is authenticated with it.
 fn context(permit: &Permit<PlanTable>, kind: PlanToken) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new();
-    let (principal, table) = (permit.principal().0, permit.resource().id.0);
-    let parts: [&[u8]; 4] = [kind.label(), permit.tenant().as_str().as_bytes(), principal.as_bytes(), table.as_bytes()];
+    let (caller, table) = (permit.caller().to_bytes(), permit.resource().id.0);
+    let parts: [&[u8]; 4] = [kind.label(), permit.tenant().as_str().as_bytes(), &caller, table.as_bytes()];
     for part in parts {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hasher.update(part);

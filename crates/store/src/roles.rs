@@ -6,8 +6,8 @@ use polder_types::{Error, ErrorKind, Micros, PrincipalId, Result, RoleId, Subjec
 use crate::{
     AuditDetail, AuditObject, Page, PageRequest, Stamp, Store,
     audit::Trail,
-    db::{Row, Session, sql},
-    fresh, grants, principals, tenants,
+    db::{Query, Row, Session, sql},
+    fresh, grants, impersonations, principals, tenants,
     tx::Tx,
 };
 
@@ -18,6 +18,8 @@ pub struct RoleRow {
     pub id: RoleId,
     /// Its name, unique in the tenant.
     pub name: String,
+    /// Roles for whose holders its own may act.
+    pub impersonates: Vec<String>,
     /// Grows with every change of the row.
     pub version: i64,
     /// When it was made.
@@ -99,29 +101,48 @@ impl Store {
     /// `Invalid` for a page token of another list.
     pub async fn list_roles(&self, permit: &Permit<actions::ListAccess>, page: &PageRequest) -> Result<Page<RoleRow>> {
         let cursor = self.cursor(permit, "roles", page)?;
-        let query = sql("SELECT id, name, version, created_at FROM roles \
-             WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3");
-        let query = query.bind(permit.tenant()).bind(cursor.after.clone().unwrap_or_default()).bind(cursor.limit);
+        let after = cursor.after.clone().unwrap_or_default();
+        let query = query(permit.tenant()).bind(None::<String>).bind(after).bind(cursor.limit);
         let rows = self.read().await?.rows(query).await?;
         let rows = rows.iter().map(role_row).collect::<Result<Vec<_>>>()?;
         self.page(&cursor, rows, |row| row.name.clone())
     }
 }
 
+/// `$2` one name or null, `$3` after this name, `$4` most rows.
+fn query(tenant: &TenantId) -> Query {
+    let query = sql! {
+        sqlite: "SELECT id, name, version, created_at, \
+                (SELECT json_group_array(s.name) FROM impersonations i \
+                    JOIN roles s ON s.tenant_id = i.tenant_id AND s.id = i.subject_role_id \
+                    WHERE i.tenant_id = r.tenant_id AND i.role_id = r.id) \
+            FROM roles r WHERE tenant_id = $1 AND ($2 IS NULL OR name = $2) AND name > $3 ORDER BY name LIMIT $4",
+        postgres: "SELECT id, name, version, created_at, \
+                (SELECT COALESCE(json_agg(s.name), '[]')::text FROM impersonations i \
+                    JOIN roles s ON s.tenant_id = i.tenant_id AND s.id = i.subject_role_id \
+                    WHERE i.tenant_id = r.tenant_id AND i.role_id = r.id) \
+            FROM roles r WHERE tenant_id = $1 AND ($2 IS NULL OR name = $2) AND name > $3 ORDER BY name LIMIT $4",
+    };
+    query.bind(tenant)
+}
+
 fn role_row(row: &Row) -> Result<RoleRow> {
-    Ok(RoleRow { id: RoleId(row.uuid(0)?), name: row.text(1)?, version: row.int(2)?, created_at: row.micros(3)? })
+    let mut impersonates: Vec<String> = row.json(4)?;
+    impersonates.sort_unstable();
+    let (id, name) = (RoleId(row.uuid(0)?), row.text(1)?);
+    Ok(RoleRow { id, name, impersonates, version: row.int(2)?, created_at: row.micros(3)? })
 }
 
 /// Reads one role by name.
 pub(crate) async fn select(session: &mut Session, tenant: &TenantId, name: &str) -> Result<RoleRow> {
-    let query = sql("SELECT id, name, version, created_at FROM roles WHERE tenant_id = $1 AND name = $2");
-    let row = session.row(query.bind(tenant).bind(name)).await?;
+    let row = session.row(query(tenant).bind(name).bind("").bind(1_i64)).await?;
     role_row(&row.ok_or_else(|| Error::not_found(Subject::Role, name))?)
 }
 
 pub(crate) async fn create(tx: &mut Tx, trail: &Trail, name: String) -> Result<RoleRow> {
     polder_types::check_name(&name).map_err(|error| error.about(Subject::Role))?;
-    let row = RoleRow { id: RoleId(fresh::uuid(trail.stamp.now)?), name, version: 1, created_at: trail.stamp.now };
+    let (id, created_at) = (RoleId(fresh::uuid(trail.stamp.now)?), trail.stamp.now);
+    let row = RoleRow { id, name, impersonates: Vec::new(), version: 1, created_at };
     let query = sql("INSERT INTO roles (tenant_id, id, name, version, created_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT DO NOTHING");
     let query = query.bind(&trail.tenant).bind(row.id).bind(row.name.as_str()).bind(row.version).bind(row.created_at);
@@ -153,6 +174,7 @@ async fn delete(tx: &mut Tx, trail: &Trail, name: &str) -> Result<()> {
     for member in tx.rows(query.bind(&trail.tenant).bind(row.id)).await? {
         leave(tx, trail, &row, PrincipalId(member.uuid(0)?)).await?;
     }
+    impersonations::end_with_role(tx, trail, &row).await?;
     tx.execute(sql("DELETE FROM roles WHERE tenant_id = $1 AND id = $2").bind(&trail.tenant).bind(row.id)).await?;
     note(tx, trail, "delete_role", &row, row.version + 1).await
 }

@@ -110,6 +110,7 @@ async fn load(session: &mut Session, tenant: &TenantId) -> Result<Option<Snapsho
         principals: principals(session, tenant).await?,
         keys: keys(session, tenant).await?,
         roles: roles(session, tenant).await?,
+        impersonations: impersonations(session, tenant).await?,
         grants: grants(session, tenant).await?,
         restrictions: restrictions(session, tenant).await?,
     }))
@@ -155,6 +156,12 @@ async fn keys(session: &mut Session, tenant: &TenantId) -> Result<Vec<KeyRecord>
 async fn roles(session: &mut Session, tenant: &TenantId) -> Result<Vec<RoleRecord>> {
     let rows = session.rows(sql("SELECT id, name FROM roles WHERE tenant_id = $1").bind(tenant)).await?;
     rows.iter().map(|row| Ok(RoleRecord { id: RoleId(row.uuid(0)?), name: row.text(1)?.into() })).collect()
+}
+
+async fn impersonations(session: &mut Session, tenant: &TenantId) -> Result<Vec<(RoleId, RoleId)>> {
+    let query = sql("SELECT role_id, subject_role_id FROM impersonations WHERE tenant_id = $1");
+    let rows = session.rows(query.bind(tenant)).await?;
+    rows.iter().map(|row| Ok((RoleId(row.uuid(0)?), RoleId(row.uuid(1)?)))).collect()
 }
 
 async fn grants(session: &mut Session, tenant: &TenantId) -> Result<Vec<Grant>> {

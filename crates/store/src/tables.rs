@@ -217,7 +217,7 @@ impl Store {
     ) -> Result<Arc<TableRow>> {
         let from = source.resource().clone();
         let to = TableRef { namespace: target.resource().clone(), name: name.into(), ..from.clone() };
-        if from.namespace.warehouse != to.namespace.warehouse || source.principal() != target.principal() {
+        if from.namespace.warehouse != to.namespace.warehouse || source.caller() != target.caller() {
             return Err(Error::invalid("rename_across_warehouses", "a table cannot leave its warehouse"));
         }
         let trails = (Trail::of(source, stamp), Trail::of(target, stamp));

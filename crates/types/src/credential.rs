@@ -1,8 +1,9 @@
-//! What a principal authenticated with: an API key (or a token made from it), or somebody else's word for who it is.
+//! What a principal authenticated with: an API key (or a token made from it), somebody else's word for who it is, or a
+//! token of somebody who acts for it.
 
 use std::sync::Arc;
 
-use crate::{KeyId, Scopes, Subject, WarehouseName};
+use crate::{KeyId, PrincipalId, Scopes, Subject, WarehouseName};
 
 /// What a principal authenticated with. Enough to ask a newer policy for the same principal again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,19 @@ pub enum CredentialId {
     Key(KeyId),
     /// A verified statement of an issuer, or of a developer's debug headers.
     Asserted(Arc<Assertion>),
+    /// A token that was minted for the key of somebody who acts for the principal.
+    Impersonated(Arc<Impersonation>),
+}
+
+/// Who acts for whom. Whether it may is asked of the policy each time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Impersonation {
+    /// The actor's key.
+    pub key: KeyId,
+    /// Who acts.
+    pub actor: PrincipalId,
+    /// For whom.
+    pub subject: PrincipalId,
 }
 
 /// Who somebody is, in the words of whoever vouches for it. The tenant stands beside it.
@@ -38,11 +52,12 @@ pub enum Who {
 }
 
 impl CredentialId {
-    /// The key, if it is one.
+    /// The key that it is, or that its token was minted for: of an impersonation the actor's.
     #[must_use]
     pub fn key(&self) -> Option<&KeyId> {
         match self {
             Self::Key(key) => Some(key),
+            Self::Impersonated(of) => Some(&of.key),
             Self::Asserted(_) => None,
         }
     }
@@ -51,7 +66,7 @@ impl CredentialId {
     #[must_use]
     pub fn assertion(&self) -> Option<&Assertion> {
         match self {
-            Self::Key(_) => None,
+            Self::Key(_) | Self::Impersonated(_) => None,
             Self::Asserted(assertion) => Some(assertion),
         }
     }
@@ -61,6 +76,7 @@ impl CredentialId {
     pub fn object(&self) -> (Subject, String) {
         match self {
             Self::Key(key) => (Subject::ApiKey, key.to_string()),
+            Self::Impersonated(of) => (Subject::ApiKey, of.key.to_string()),
             Self::Asserted(assertion) => {
                 let kind = match assertion.who {
                     Who::Subject(_) => "user_token",

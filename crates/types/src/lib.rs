@@ -11,7 +11,7 @@ pub mod rest;
 mod scope;
 mod secret;
 
-pub use credential::{Assertion, CredentialId, Who};
+pub use credential::{Assertion, CredentialId, Impersonation, Who};
 pub use error::{Detail, Error, ErrorKind, Position, Result, Subject};
 pub use ids::{
     EventId, JobId, KeyId, NamespaceId, PolicyId, PrincipalId, RelationId, RequestId, RoleId, TenantId, WarehouseId,
@@ -22,7 +22,7 @@ pub use location::{Location, LocationError};
 pub use names::{
     NAMESPACE_DEPTH_MAX, NameError, Namespace, QualifiedName, TableIdent, check_name, is_deceptive, is_refused,
 };
-pub use principal::{Attribute, Principal, PrincipalKind};
+pub use principal::{Attribute, Caller, Principal, PrincipalKind, PrincipalRef};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 

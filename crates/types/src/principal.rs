@@ -60,6 +60,43 @@ pub struct Principal {
     pub roles: Arc<[RoleId]>,
     /// Attributes for filters and masks.
     pub attributes: Arc<BTreeMap<String, Attribute>>,
+    /// Who acts for it, if it does not act itself (RFC 8693 §1.1). Only what both may do is done.
+    pub actor: Option<Arc<Principal>>,
+}
+
+/// A principal as permits and records name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PrincipalRef {
+    /// Its id.
+    pub id: PrincipalId,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// Who did something: on whose behalf, and who acted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Caller {
+    /// On whose behalf.
+    pub principal: PrincipalRef,
+    /// Who acted, if it was another one.
+    pub actor: Option<PrincipalRef>,
+}
+
+impl Caller {
+    /// A principal that acts itself.
+    #[must_use]
+    pub fn plain(id: PrincipalId, name: impl Into<Arc<str>>) -> Self {
+        Self { principal: PrincipalRef { id, name: name.into() }, actor: None }
+    }
+
+    /// Bytes that stand for these two and for nobody else, whatever they are called: what is made for a session of
+    /// somebody who is acted for is not for the one itself, nor the other way round.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.principal.id.0.as_bytes().to_vec();
+        bytes.extend(self.actor.iter().flat_map(|actor| actor.id.0.into_bytes()));
+        bytes
+    }
 }
 
 impl Principal {
@@ -67,5 +104,20 @@ impl Principal {
     #[must_use]
     pub fn workspace(&self) -> Option<&WarehouseName> {
         self.credential.assertion()?.workspace.as_ref()
+    }
+
+    /// Itself, and whoever acts for it: all of them must be allowed.
+    pub fn acting(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |principal| principal.actor.as_deref())
+    }
+
+    /// How permits and records name it and its actor.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller { principal: self.reference(), actor: self.actor.as_deref().map(Self::reference) }
+    }
+
+    fn reference(&self) -> PrincipalRef {
+        PrincipalRef { id: self.id, name: self.name.clone() }
     }
 }

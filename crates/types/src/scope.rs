@@ -109,6 +109,13 @@ impl Scopes {
         Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0)
     }
 
+    /// Those that open no door of administration.
+    #[must_use]
+    pub fn without_administration(self) -> Self {
+        let data = |scope: &Scope| !scope.as_str().starts_with("admin:");
+        self.iter().filter(data).fold(Self::NONE, Self::with)
+    }
+
     /// True if there is none.
     #[must_use]
     pub fn is_empty(self) -> bool {

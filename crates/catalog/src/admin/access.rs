@@ -159,6 +159,30 @@ pub async fn unassign_role(ctx: &OpCtx, role: &str, principal: &str) -> Result<(
     .await
 }
 
+/// Lets the holders of a role act for those of another; false if they might already.
+///
+/// # Errors
+/// `NotFound` for either; `Forbidden`.
+pub async fn allow_impersonation(ctx: &OpCtx, role: &str, subject: &str) -> Result<bool> {
+    ctx.retrying(|ctx| async move {
+        let permit = ctx.authorize(actions::ManageAccess, &ctx.tenant_ref())?;
+        ctx.catalog().store().allow_impersonation(&permit, role, subject, &ctx.stamp()).await
+    })
+    .await
+}
+
+/// Takes that back; it ends at the next request.
+///
+/// # Errors
+/// `NotFound` if there is nothing to take back; `Forbidden`.
+pub async fn revoke_impersonation(ctx: &OpCtx, role: &str, subject: &str) -> Result<()> {
+    ctx.retrying(|ctx| async move {
+        let permit = ctx.authorize(actions::ManageAccess, &ctx.tenant_ref())?;
+        ctx.catalog().store().revoke_impersonation(&permit, role, subject, &ctx.stamp()).await
+    })
+    .await
+}
+
 /// Lists roles.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ fn etl() -> Principal {
         scopes: Scopes::data(),
         roles: Arc::new([]),
         attributes: Arc::default(),
+        actor: None,
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use moka::future::Cache;
-use polder_types::{Micros, PrincipalId, Result, TenantId};
+use polder_types::{Caller, Micros, Result, TenantId};
 use uuid::Uuid;
 
 use super::{LIFE_MAX_SECONDS, scope::Scope, sts::Session};
@@ -21,11 +21,11 @@ const LIVE_MAX: u64 = 10_000;
 
 /// Whose credential for what, decided how.
 // SECURITY: with the policy's version in it, nothing is found again after any change of keys, roles, grants or policies,
-// and with the principal nothing is found by anybody else (R18, R30).
+// and with the caller nothing is found by anybody else, nor by who acts for it (R18, R30).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Holder {
     pub(crate) tenant: TenantId,
-    pub(crate) principal: PrincipalId,
+    pub(crate) caller: Caller,
     pub(crate) table_id: Uuid,
     pub(crate) scope: Scope,
     pub(crate) delegation: &'static str,

@@ -283,6 +283,8 @@ fn the_matrix_of_roles_and_actions_is_as_reviewed() {
     insta::assert_snapshot!(text);
 }
 
+mod acted_for;
+
 struct Decide<'a> {
     snapshot: &'a PolicySnapshot,
     principal: &'a Principal,
@@ -460,13 +462,20 @@ fn check_decision<A: Action<Resource = TableRef>>(
     action: A,
     table: &TableRef,
 ) -> Result<(), TestCaseError> {
-    let exempt = reference::holds(snapshot, principal, table, Privilege::ReadUnrestricted);
-    let restrictions = snapshot.restrictions().iter().filter(|r| {
-        (r.table == table.qualified() || r.bound.contains_key(&table.id)) && r.audience.includes(&principal.roles)
-    });
-    let restrictions = if exempt || A::OBLIGATIONS == ObligationMode::Indifferent { 0 } else { restrictions.count() };
+    let restricting = |who: &Principal| {
+        let exempt = reference::holds(snapshot, who, table, Privilege::ReadUnrestricted);
+        let restrictions = snapshot.restrictions().iter().filter(|r| {
+            (r.table == table.qualified() || r.bound.contains_key(&table.id)) && r.audience.includes(&who.roles)
+        });
+        if exempt || A::OBLIGATIONS == ObligationMode::Indifferent { 0 } else { restrictions.count() }
+    };
+    let restrictions = restricting(principal);
     let expected = if reference::holds(snapshot, principal, table, A::PRIVILEGE) {
-        if restrictions > 0 && A::OBLIGATIONS == ObligationMode::Refuse { "restricted" } else { "ok" }
+        match restrictions {
+            1.. if A::OBLIGATIONS == ObligationMode::Refuse => "restricted",
+            _ if principal.actor.as_deref().is_some_and(|actor| restricting(actor) > 0) => "actor_restricted",
+            _ => "ok",
+        }
     } else if reference::knows(snapshot, principal, table) {
         "privilege"
     } else {
@@ -513,8 +522,8 @@ fn check_lists(snapshot: &PolicySnapshot, principal: &Principal, all: &Objects) 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// R16, R17, R19, R22, R35: the kernel decides as the slow reference does, and a listing shows exactly the
-    /// children that a single decision would let the caller know.
+    /// R16, R17, R19, R22, R35, R38: the kernel decides as the slow reference does, also on one who is acted for, and a
+    /// listing shows exactly the children that a single decision would let the caller know.
     #[test]
     fn the_kernel_agrees_with_the_reference(
         grants in prop::collection::vec(random_grant(), 0..10),
@@ -523,6 +532,7 @@ proptest! {
         of in prop::sample::select(vec!["acme", "umbra"]),
         who in prop::sample::select(vec!["acme", "umbra"]),
         roles in prop::collection::vec(1_u128..4, 0..3),
+        actor in prop::option::of(prop::collection::vec(1_u128..4, 0..3)),
     ) {
         let all = objects("acme", quarantined);
         let filter = rule(json!({"row_filter": {"type": "eq", "term": "region", "value": "us"}}));
@@ -531,7 +541,8 @@ proptest! {
             .collect();
         let grants = grants.into_iter().map(|parts| make_grant(&all, parts)).collect();
         let snapshot = snapshot(of, grants, restrictions);
-        let principal = principal(who, &roles);
+        let alone = principal(who, &roles);
+        let principal = actor.map_or(alone.clone(), |actor| acted_for(alone, principal(who, &actor)));
         for objects in [&all, &objects("umbra", quarantined)] {
             check_one(&snapshot, &principal, &objects.warehouses[0].tenant)?;
             objects.warehouses.iter().try_for_each(|warehouse| check_one(&snapshot, &principal, warehouse))?;

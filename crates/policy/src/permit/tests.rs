@@ -27,7 +27,7 @@ fn a_permit_in_a_log_shows_no_obligation() {
 fn a_permit_names_its_holder_and_version() {
     let snapshot = snapshot("acme", vec![allow(1, Privilege::Write, &public())], vec![]);
     let permit = authorize(&snapshot, &principal("acme", &[1]), actions::CommitTable, &emp()).unwrap();
-    assert_eq!((permit.version(), permit.action_name(), &**permit.principal_name()), (7, "commit_table", "ann"));
+    assert_eq!((permit.version(), permit.action_name(), &*permit.caller().principal.name), (7, "commit_table", "ann"));
     assert_eq!((permit.tenant().as_str(), permit.resource()), ("acme", &emp()));
 }
 

@@ -24,6 +24,7 @@ fn parts() -> SnapshotParts {
         }],
         keys: vec![key("pk_aaaaaaaaaaaaaaaaaaaa", None), key("pk_bbbbbbbbbbbbbbbbbbbb", Some(Micros(100)))],
         roles: vec![],
+        impersonations: vec![],
         grants: vec![],
         restrictions: vec![],
     }

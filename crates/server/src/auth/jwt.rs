@@ -142,8 +142,8 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.chars().all(plain) && !path
 }
 
-/// A segment's JSON object; `None` if a member is there twice, or it is nested too deep.
-fn members(segment: &str) -> Option<Vec<(String, Value)>> {
+/// A segment's JSON object (also of tokens that nobody signed); `None` if a member is there twice, or it is nested too deep.
+pub(super) fn members(segment: &str) -> Option<Vec<(String, Value)>> {
     let bytes = URL_SAFE_NO_PAD.decode(segment).ok()?;
     json::check_depth(&bytes).ok()?;
     let mut deserializer = serde_json::Deserializer::from_slice(&bytes);

@@ -1,11 +1,14 @@
 //! Access tokens of the built-in issuer: JWT, HS256, signed with the sealed key of the database. Refuses every header
 //! but its own, byte for byte: no other algorithm, key id, `jku`, `jwk` or `x5u` is ever looked at (R31).
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use polder_store::SigningKey;
 use polder_types::{
-    CredentialId, Error, KeyId, Micros, Principal, PrincipalId, RequestId, Result, Scopes, Secret, TenantId,
+    CredentialId, Error, Impersonation, KeyId, Micros, Principal, PrincipalId, RequestId, Result, Scopes, Secret,
+    TenantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +23,7 @@ const TOKEN_BYTES_MAX: usize = 2_048;
 const ISSUER: &str = "polder";
 const AUDIENCE: &str = "polder";
 
-/// The claims, all of them required, no others accepted, none twice. Times are whole seconds: a fraction does not
+/// The claims, all but the last of them required, no others accepted, none twice. Times are whole seconds: a fraction does not
 /// parse, and Java's client would refuse it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +37,16 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: String,
+    /// Who acts for the subject, with its own key; left out where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<Act>,
+}
+
+/// The claim `act` (RFC 8693 §4.1). Never nested: who is acted for acts for nobody.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    sub: PrincipalId,
 }
 
 /// Signs and verifies.
@@ -83,7 +96,7 @@ impl TokenIssuer {
         })
     }
 
-    /// Signs a token for a principal; it ends with the key at the latest.
+    /// Signs a token for a principal; it ends at `end` at the latest: with the key, and with the token that it was made of.
     ///
     /// # Errors
     /// `Internal` if signing fails, or the principal came without a key.
@@ -91,13 +104,13 @@ impl TokenIssuer {
         &self,
         principal: &Principal,
         scopes: Scopes,
-        key_end: Option<Micros>,
+        end: Option<Micros>,
         request: RequestId,
         now: Micros,
     ) -> Result<Issued> {
         let key = principal.credential.key().ok_or_else(|| Error::internal("tokens are made for keys"))?;
         let iat = now.seconds();
-        let exp = key_end.map_or(iat + TOKEN_SECONDS, |end| end.seconds().min(iat + TOKEN_SECONDS));
+        let exp = end.map_or(iat + TOKEN_SECONDS, |end| end.seconds().min(iat + TOKEN_SECONDS));
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
@@ -108,6 +121,7 @@ impl TokenIssuer {
             iat,
             exp,
             jti: request.to_string(),
+            act: principal.actor.as_deref().map(|actor| Act { sub: actor.id }),
         };
         let token = jsonwebtoken::encode(&self.header, &claims, &self.sign).map_err(Error::internal)?;
         Ok(Issued { token: Secret::new(token), expires_in: u64::try_from(exp - iat).unwrap_or_default() })
@@ -129,9 +143,16 @@ impl TokenIssuer {
         if claims.iss != self.issuer || claims.aud != self.audience || claims.iat > claims.exp {
             return None;
         }
+        let credential = match claims.act {
+            None => CredentialId::Key(claims.key),
+            Some(act) => {
+                let of = Impersonation { key: claims.key, actor: act.sub, subject: claims.sub };
+                CredentialId::Impersonated(Arc::new(of))
+            }
+        };
         Some(Identity {
             tenant: claims.tenant,
-            credential: CredentialId::Key(claims.key),
+            credential,
             scopes: Some(claims.scope.parse().ok()?),
             expires_at: Some(Micros(0).plus_seconds(claims.exp)),
             subject: Some(claims.sub),

@@ -111,7 +111,7 @@ fn words(value: &Value) -> Option<Vec<&str>> {
 }
 
 /// A text that may stand in records and be compared.
-fn name(text: &str) -> Option<String> {
+pub(super) fn name(text: &str) -> Option<String> {
     let plain = !text.is_empty()
         && text.len() <= NAME_BYTES_MAX
         && !text.chars().any(|c| c.is_control() || polder_types::is_deceptive(c));

@@ -286,18 +286,37 @@ pub(crate) enum Role {
         /// The principal
         principal: String,
     },
+    /// Lets the holders of a role act for the holders of another, as an engine does for its users
+    AllowImpersonation {
+        /// The role of who acts
+        role: String,
+        /// The role of those for whom
+        #[arg(long = "of")]
+        of: String,
+    },
+    /// Takes that back; sessions end at their next request
+    RevokeImpersonation {
+        /// The role of who acts
+        role: String,
+        /// The role of those for whom
+        #[arg(long = "of")]
+        of: String,
+    },
 }
 
 impl Role {
     pub(crate) async fn run(&self, client: &Client) -> Answer {
         let member =
             |role: &str, principal: &str| format!("{BASE}/roles/{}/principals/{}", encode(role), encode(principal));
+        let impersonation = |role: &str, of: &str| format!("{BASE}/roles/{}/impersonates/{}", encode(role), encode(of));
         match self {
             Self::Create { name } => client.post(&format!("{BASE}/roles"), &json!({"name": name})).await,
             Self::List(page) => client.get(&page.path("roles")).await,
             Self::Delete { name } => client.delete(&format!("{BASE}/roles/{}", encode(name))).await,
             Self::Assign { role, principal } => client.put(&member(role, principal), &json!({})).await,
             Self::Unassign { role, principal } => client.delete(&member(role, principal)).await,
+            Self::AllowImpersonation { role, of } => client.put(&impersonation(role, of), &json!({})).await,
+            Self::RevokeImpersonation { role, of } => client.delete(&impersonation(role, of)).await,
         }
     }
 }
@@ -446,12 +465,23 @@ impl Job {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Audit {
     /// Lists records, newest first
-    List(Page),
+    List {
+        #[command(flatten)]
+        page: Page,
+        /// Only what this principal (by id) did for others
+        #[arg(long)]
+        actor_id: Option<String>,
+    },
 }
 
 impl Audit {
     pub(crate) async fn run(&self, client: &Client) -> Answer {
-        let Self::List(page) = self;
-        client.get(&page.path("audit")).await
+        let Self::List { page, actor_id } = self;
+        let mut path = page.path("audit");
+        if let Some(actor) = actor_id {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            path = format!("{path}{separator}actor_id={}", encode(actor));
+        }
+        client.get(&path).await
     }
 }

@@ -81,6 +81,8 @@ ops! {
     DELETE_ROLE = Op::gateway::<ManageAccess>("delete_role");
     ASSIGN_ROLE = Op::gateway::<ManageAccess>("assign_role");
     UNASSIGN_ROLE = Op::gateway::<ManageAccess>("unassign_role");
+    ALLOW_IMPERSONATION = Op::gateway::<ManageAccess>("allow_impersonation");
+    REVOKE_IMPERSONATION = Op::gateway::<ManageAccess>("revoke_impersonation");
     CREATE_GRANT = Op::gateway::<ManageAccess>("create_grant");
     LIST_GRANTS = Op::gateway::<ListAccess>("list_grants");
     DELETE_GRANT = Op::gateway::<ManageAccess>("delete_grant");

@@ -176,6 +176,8 @@ fn admin_rows(grant: &str, key: &str) -> Vec<Row> {
         row(&op::LIST_ROLES, &at("GET", "roles"), no.clone(), [200, 403, 403], (Admin, 200), "list_access"),
         row(&op::ASSIGN_ROLE, &at("PUT", "roles/leaver/principals/engineer"), json!({}), [404, 403, 403], (Admin, 200), "assign_role"),
         row(&op::UNASSIGN_ROLE, &at("DELETE", "roles/leaver/principals/engineer"), no.clone(), [404, 403, 403], (Admin, 204), "unassign_role"),
+        row(&op::ALLOW_IMPERSONATION, &at("PUT", "roles/leaver/impersonates/engineer"), json!({}), [404, 403, 403], (Admin, 200), "allow_impersonation"),
+        row(&op::REVOKE_IMPERSONATION, &at("DELETE", "roles/leaver/impersonates/engineer"), no.clone(), [404, 403, 403], (Admin, 204), "revoke_impersonation"),
         row(&op::DELETE_ROLE, &at("DELETE", "roles/leaver"), no.clone(), [404, 403, 403], (Admin, 204), "delete_role"),
         row(&op::DELETE_PRINCIPAL, &at("DELETE", "principals/leaver"), no.clone(), [404, 403, 403], (Admin, 204), "delete_principal"),
         row(&op::CREATE_GRANT, &at("POST", "grants"), on_lake, [404, 403, 403], (Admin, 201), "add_grant"),

@@ -3,6 +3,7 @@
 mod config;
 mod files;
 mod idempotency;
+mod impersonation;
 mod namespaces;
 mod oauth;
 mod plans;

@@ -220,7 +220,7 @@ async fn note(
         tenant: Some(job.row.tenant.clone()),
         at: now,
         request: job.row.request,
-        actor: Some(job.row.asked_by.clone()),
+        caller: Some(job.row.asked_by.clone()),
         action: job.row.work.kind(),
         object,
         decision: Decision::Allow,

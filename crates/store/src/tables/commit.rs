@@ -37,9 +37,9 @@ pub(super) async fn commit(
     let Some(trail) = trails.next() else {
         return CommitOutcome::Committed(Vec::new());
     };
-    // SECURITY: one transaction never reaches into two tenants, and is never of two principals.
-    if trails.any(|other| other.tenant != trail.tenant || other.actor.id != trail.actor.id) {
-        return CommitOutcome::RolledBack(Error::internal("a commit over two tenants or principals"));
+    // SECURITY: one transaction never reaches into two tenants, and is never of two callers.
+    if trails.any(|other| other.tenant != trail.tenant || other.caller != trail.caller) {
+        return CommitOutcome::RolledBack(Error::internal("a commit over two tenants or callers"));
     }
     let loser = Loser::default();
     let lost = loser.clone();
@@ -189,7 +189,7 @@ async fn note_move(tx: &mut Tx, swap: &PointerSwap, row: &Arc<TableRow>, trail: 
         .bind(row.version)
         .bind(trail.stamp.now)
         .bind(trail.stamp.request.to_string())
-        .bind(trail.actor.id)
+        .bind(trail.caller.principal.id)
         .bind(swap.expected_metadata_location.as_str())
         .bind(to.as_str());
     tx.execute(query).await?;

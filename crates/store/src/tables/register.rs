@@ -70,15 +70,15 @@ impl Store {
         stamp: &Stamp,
     ) -> Result<Arc<TableRow>> {
         let (permit, trail) = (permit.clone(), Trail::of(permit, stamp));
-        // SECURITY: one transaction, one tenant, one principal.
+        // SECURITY: one transaction, one tenant, one caller.
         let foreign = |replaced: &Replaced| {
             replaced.permit.tenant() != permit.tenant()
-                || replaced.permit.principal() != permit.principal()
+                || replaced.permit.caller() != permit.caller()
                 || replaced.permit.resource().namespace != *permit.resource()
                 || replaced.permit.resource().name.as_ref() != new.name
         };
         if replaced.as_ref().is_some_and(foreign) {
-            return Err(Error::internal("a registration over two tenants, principals or names"));
+            return Err(Error::internal("a registration over two tenants, callers or names"));
         }
         self.write("register_table", move |tx| {
             Box::pin(async move { register(tx, &trail, &permit, new, replaced).await })

@@ -190,7 +190,7 @@ async fn note_commit(tx: &mut Tx, trail: &Trail, swap: &ViewSwap, row: &ViewRow)
         .bind(row.version)
         .bind(trail.stamp.now)
         .bind(trail.stamp.request.to_string())
-        .bind(trail.actor.id)
+        .bind(trail.caller.principal.id)
         .bind(from.as_str())
         .bind(row.metadata_location.as_str());
     tx.execute(query).await?;

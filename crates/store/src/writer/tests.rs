@@ -33,7 +33,7 @@ fn record() -> AuditRecord {
         tenant: None,
         at: NOW,
         request: RequestId(ulid::Ulid::nil()),
-        actor: None,
+        caller: None,
         action: "test",
         object: AuditObject { subject: Subject::Request, id: None, name: String::new(), version: None },
         decision: Decision::Allow,

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polder_policy::{Effect, Privilege, actions};
 use polder_store::{
-    Actor, AuditDetail, AuditFilter, AuditObject, AuditRecord, CommitOutcome, CountedEvent, Decision, GrantTarget,
-    PageRequest,
+    AuditDetail, AuditFilter, AuditObject, AuditRecord, CommitOutcome, CountedEvent, Decision, GrantTarget, PageRequest,
 };
-use polder_types::{ErrorKind, Subject};
+use polder_types::{Caller, ErrorKind, Subject};
 
 use super::world::{NOW, Who, World, namespace, page, stamp};
 
@@ -38,6 +37,10 @@ async fn everything(world: &World) -> (Who, Vec<String>) {
     store.update_principal(&access().await, "eve", Some(false), None, &stamp()).await.unwrap();
     store.unassign_role(&access().await, "eve", "eve", &stamp()).await.unwrap();
     store.assign_role(&access().await, "admin", "eve", &stamp()).await.unwrap();
+    for (role, subject) in [("admin", "eve"), ("eve", "admin"), ("eve", "eve")] {
+        assert!(store.allow_impersonation(&access().await, role, subject, &stamp()).await.unwrap());
+    }
+    store.revoke_impersonation(&access().await, "eve", "admin", &stamp()).await.unwrap();
     store.delete_role(&access().await, "eve", &stamp()).await.unwrap();
     let bob = acme.person("bob").await;
     store.revoke_key(&acme.admin(actions::ManageKeys).await, &bob.key, &stamp()).await.unwrap();
@@ -60,6 +63,7 @@ async fn every_mutation_leaves_one_record_for_each_version() {
     let actions: BTreeSet<&str> = rows.iter().map(|row| row.action.as_str()).collect();
     let expected = [
         "add_grant",
+        "allow_impersonation",
         "assign_role",
         "commit_table",
         "commit_transaction",
@@ -81,6 +85,7 @@ async fn every_mutation_leaves_one_record_for_each_version() {
         "release_table",
         "remove_grant",
         "rename_table",
+        "revoke_impersonation",
         "revoke_key",
         "unassign_role",
         "update_namespace",
@@ -124,7 +129,7 @@ async fn no_secret_is_anywhere_in_the_database() {
         tenant: Some(acme.tenant.clone()),
         at: NOW,
         request: stamp().request,
-        actor: None,
+        caller: None,
         action: "query",
         object: AuditObject { subject: Subject::Table, id: None, name: format!("t {} x", secrets[0]), version: None },
         decision: Decision::Deny,
@@ -163,7 +168,7 @@ fn event(who: &Who, object: &str, decision: Decision) -> CountedEvent {
         tenant: Some(who.tenant.clone()),
         at: NOW,
         request: stamp().request,
-        actor: Some(Actor { id: polder_types::PrincipalId(uuid::Uuid::from_u128(1)), name: "eve".into() }),
+        caller: Some(Caller::plain(polder_types::PrincipalId(uuid::Uuid::from_u128(1)), "eve")),
         action: "load_table",
         subject: Subject::Table,
         object: object.to_owned(),

@@ -66,7 +66,7 @@ async fn a_purge_is_made_with_its_drop() {
     let job = claim(&world.store, NOW).await.unwrap();
     assert_eq!(job.row.work, JobWork::Purge { metadata_location: row.metadata_location.clone() });
     assert_eq!((&job.row.location, job.row.relation), (&row.location, row.table.id));
-    assert_eq!((job.row.relation_name.as_str(), job.row.asked_by.name.as_ref()), ("ns.t", "admin"));
+    assert_eq!((job.row.relation_name.as_str(), job.row.asked_by.principal.name.as_ref()), ("ns.t", "admin"));
     assert_eq!(job.warehouse.as_ref().unwrap().warehouse, lake.warehouse);
     assert!(!job.occupied);
     assert_eq!((job.row.attempts, job.row.state), (1, JobState::Waiting));

@@ -121,7 +121,7 @@ async fn counts_of_unknown_fate_are_exact() {
                 tenant: Some(acme.tenant.clone()),
                 at: NOW,
                 request: stamp().request,
-                actor: None,
+                caller: None,
                 action: "load_table",
                 subject: polder_types::Subject::Table,
                 object: "t".to_owned(),

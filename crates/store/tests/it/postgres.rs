@@ -30,6 +30,8 @@ mod budgets;
 mod concurrency;
 #[path = "idempotency.rs"]
 mod idempotency;
+#[path = "impersonations.rs"]
+mod impersonations;
 #[path = "isolation.rs"]
 mod isolation;
 #[path = "jobs.rs"]

@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicU32;
 
-use polder_types::{Error, Location, Secret};
+use polder_types::{Error, Location, PrincipalId, PrincipalRef, Secret};
 
 use super::*;
 use crate::{aws::Keys, vend::Access};
@@ -11,7 +11,7 @@ fn holder(principal: u128, version: i64, access: Access) -> Holder {
     let place = Location::parse("s3://lake/base/t1").unwrap();
     Holder {
         tenant: "acme".parse().unwrap(),
-        principal: PrincipalId(Uuid::from_u128(principal)),
+        caller: Caller::plain(PrincipalId(Uuid::from_u128(principal)), "p"),
         table_id: Uuid::from_u128(7),
         scope: Scope::of(&place, access).unwrap(),
         delegation: "vended-credentials",
@@ -34,7 +34,7 @@ async fn ask(live: &Live, made: &AtomicU32, holder: Holder, now: Micros) -> (Str
     (found.session.keys.access_key_id.clone(), origin == Origin::Made)
 }
 
-/// R18, R30: found again by the same principal for the same access under the same policy, and by nobody else; in the
+/// R18, R30, R38: found again by the same caller for the same access under the same policy, and by nobody else; in the
 /// second half of its life by nobody at all.
 #[tokio::test]
 async fn a_session_is_found_by_its_holder_only() {
@@ -48,6 +48,9 @@ async fn a_session_is_found_by_its_holder_only() {
     {
         assert_eq!(ask(&live, &made, other, NOW).await, (format!("A{}", number + 1), true));
     }
+    let actor = PrincipalRef { id: PrincipalId(Uuid::from_u128(9)), name: "trino".into() };
+    let acted_for = Holder { caller: Caller { actor: Some(actor), ..first.caller.clone() }, ..first.clone() };
+    assert!(ask(&live, &made, acted_for, NOW).await.1, "not for who acts for the holder");
     let elsewhere = Holder { table_id: Uuid::from_u128(8), ..first.clone() };
     assert!(ask(&live, &made, elsewhere, NOW).await.1);
     assert!(ask(&live, &made, first.clone(), NOW.plus_seconds(450)).await.1);

@@ -72,6 +72,20 @@ async fn what_is_issued_verifies() {
     assert!(fixture.issuer.verify(&own).is_some());
 }
 
+/// R38, RFC 8693 §4.1: a token says who acts, and is a credential of its own kind then; without it the claim is not there, as
+/// nodes of the version before want it.
+#[tokio::test]
+async fn a_token_says_who_acts() {
+    let fixture = Fixture::make().await;
+    let mut claims = fixture.claims();
+    assert!(claims.get("act").is_none());
+    claims["act"] = json!({"sub": fixture.principal.id});
+    let identity = fixture.issuer.verify(&fixture.forge(&fixture.header(), &claims.to_string())).unwrap();
+    let CredentialId::Impersonated(of) = identity.credential else { panic!("{claims}") };
+    assert_eq!((of.actor, of.subject), (fixture.principal.id, fixture.principal.id));
+    assert_eq!(Some(&of.key), fixture.principal.credential.key());
+}
+
 /// A token never outlives its key.
 #[tokio::test]
 async fn a_token_ends_with_its_key() {
@@ -133,6 +147,11 @@ async fn other_claims_are_refused() {
         ("exp", json!(0)),
         ("nbf", json!(exp)),
         ("act", json!({"sub": "x"})),
+        ("act", json!({})),
+        ("act", json!([])),
+        ("act", json!(good["sub"])),
+        ("act", json!({"sub": good["sub"], "key": good["key"]})),
+        ("act", json!({"sub": good["sub"], "act": {"sub": good["sub"]}})),
     ] {
         let mut changed = good.clone();
         changed[name] = value;

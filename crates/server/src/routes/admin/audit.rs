@@ -1,5 +1,7 @@
 //! The audit trail of the caller's tenant over HTTP, newest first.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use polder_catalog::{OpCtx, admin::audit};
 use polder_store::{AuditFilter, AuditRow, Decision};
@@ -15,6 +17,7 @@ struct Query {
     page_size: Option<String>,
     page_token: Option<String>,
     principal_id: Option<String>,
+    actor_id: Option<String>,
     action: Option<String>,
     decision: Option<String>,
     request_id: Option<String>,
@@ -33,6 +36,7 @@ impl Query {
         let since = self.since.as_deref().map(|text| text.parse().map(Micros)).transpose();
         Ok(AuditFilter {
             principal: self.principal_id.as_deref().map(str::parse::<PrincipalId>).transpose()?,
+            actor: self.actor_id.as_deref().map(str::parse::<PrincipalId>).transpose()?,
             action: self.action.clone(),
             decision,
             request: request.map_err(|_| Error::invalid("invalid_filter", "`request_id` is a ULID"))?,
@@ -50,6 +54,10 @@ struct RecordView {
     principal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal_id: Option<PrincipalId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_id: Option<PrincipalId>,
     action: String,
     object_kind: String,
     object: String,
@@ -74,6 +82,8 @@ impl From<AuditRow> for RecordView {
             request_id: row.request,
             principal: row.principal_name,
             principal_id: row.principal,
+            actor_id: row.actor.as_ref().map(|actor| actor.id),
+            actor: row.actor.map(|actor| actor.name),
             action: row.action,
             object_kind: row.subject,
             object: row.object_name,

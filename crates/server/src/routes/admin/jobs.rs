@@ -40,7 +40,7 @@ impl From<JobRow> for JobView {
             attempts: row.attempts,
             files: row.files,
             problem: row.problem,
-            asked_by: row.asked_by.name.to_string(),
+            asked_by: row.asked_by.principal.name.to_string(),
             request_id: row.request.to_string(),
             created_at: row.created_at,
             due_at: row.ended_at.is_none().then_some(row.due_at),

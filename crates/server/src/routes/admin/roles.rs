@@ -1,4 +1,4 @@
-//! Roles over HTTP, and who holds them.
+//! Roles over HTTP, who holds them, and for whose holders theirs may act.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -20,12 +20,13 @@ struct CreateRole {
 struct RoleView {
     id: RoleId,
     name: String,
+    impersonates: Vec<String>,
     created_at: Micros,
 }
 
 impl From<RoleRow> for RoleView {
     fn from(row: RoleRow) -> Self {
-        Self { id: row.id, name: row.name, created_at: row.created_at }
+        Self { id: row.id, name: row.name, impersonates: row.impersonates, created_at: row.created_at }
     }
 }
 
@@ -34,6 +35,14 @@ impl From<RoleRow> for RoleView {
 struct AssignmentView<'a> {
     role: &'a str,
     principal: &'a str,
+    changed: bool,
+}
+
+/// What became of letting a role act for another.
+#[derive(Serialize)]
+struct ImpersonationView<'a> {
+    role: &'a str,
+    impersonates: &'a str,
     changed: bool,
 }
 
@@ -66,5 +75,18 @@ pub(crate) async fn assign_role(ctx: OpCtx, call: Call) -> Result<Response> {
 /// Takes a role from a principal.
 pub(crate) async fn unassign_role(ctx: OpCtx, call: Call) -> Result<Response> {
     access::unassign_role(&ctx, call.required("role")?, call.required("principal")?).await?;
+    Ok(render::no_content())
+}
+
+/// Lets the holders of a role act for those of another; says whether that changed anything (R23).
+pub(crate) async fn allow_impersonation(ctx: OpCtx, call: Call) -> Result<Response> {
+    let (role, impersonates) = (call.required("role")?, call.required("subject")?);
+    let changed = access::allow_impersonation(&ctx, role, impersonates).await?;
+    render::json(StatusCode::OK, &ImpersonationView { role, impersonates, changed })
+}
+
+/// Takes that back.
+pub(crate) async fn revoke_impersonation(ctx: OpCtx, call: Call) -> Result<Response> {
+    access::revoke_impersonation(&ctx, call.required("role")?, call.required("subject")?).await?;
     Ok(render::no_content())
 }

@@ -2,7 +2,7 @@
 
 use polder_types::{Error, KeyId, Result, Secret};
 
-use super::{ACCESS_TOKEN, request_error};
+use super::{ACCESS_TOKEN, JWT, request_error};
 use crate::auth::key_of;
 
 /// RFC 6749 §4.4.2.
@@ -18,6 +18,13 @@ pub(super) enum Grant {
     Exchange {
         /// The old one.
         subject: Secret,
+    },
+    /// A token to act for somebody else.
+    Impersonation {
+        /// An unsigned JWT that names the one.
+        subject: Secret,
+        /// A token of who acts.
+        actor: Secret,
     },
 }
 
@@ -38,14 +45,16 @@ impl Form {
     /// `Invalid` with a code of RFC 6749 §5.2.
     pub(super) fn parse(body: &[u8]) -> Result<Self> {
         let mut fields = Fields::parse(body)?;
-        for refused in ["actor_token", "actor_token_type", "audience", "resource"] {
+        for refused in ["audience", "resource"] {
             if fields.take(refused).is_some() {
                 return Err(Error::invalid("invalid_request", format!("`{refused}` is not supported")));
             }
         }
+        let actor = actor(&mut fields)?;
         let grant = match fields.take("grant_type").as_deref() {
+            Some(TOKEN_EXCHANGE) => exchange(&mut fields, actor)?,
+            _ if actor.is_some() => return Err(request_error("an `actor_token` belongs to a token exchange")),
             Some(CLIENT_CREDENTIALS) => Grant::ClientCredentials,
-            Some(TOKEN_EXCHANGE) => exchange(&mut fields)?,
             Some(_) => {
                 return Err(Error::invalid(
                     "unsupported_grant_type",
@@ -90,15 +99,30 @@ impl Form {
     }
 }
 
-fn exchange(fields: &mut Fields) -> Result<Grant> {
-    let subject = fields.take("subject_token").ok_or_else(|| request_error("`subject_token` is missing"))?;
-    if fields.take("subject_token_type").as_deref() != Some(ACCESS_TOKEN) {
-        return Err(request_error("the subject token is an access token of this server"));
+/// The token of who acts, with its type (RFC 8693 §2.1: neither without the other).
+fn actor(fields: &mut Fields) -> Result<Option<Secret>> {
+    match (fields.take("actor_token"), fields.take("actor_token_type").as_deref()) {
+        (None, None) => Ok(None),
+        (Some(actor), Some(ACCESS_TOKEN)) => Ok(Some(Secret::new(actor))),
+        _ => Err(request_error("an actor is named by `actor_token`, an access token of this server, and its type")),
     }
+}
+
+fn exchange(fields: &mut Fields, actor: Option<Secret>) -> Result<Grant> {
+    let subject = fields.take("subject_token").ok_or_else(|| request_error("`subject_token` is missing"))?;
+    let kind = fields.take("subject_token_type");
     if fields.take("requested_token_type").is_some_and(|wanted| wanted != ACCESS_TOKEN) {
         return Err(request_error("only access tokens can be requested"));
     }
-    Ok(Grant::Exchange { subject: Secret::new(subject) })
+    let subject = Secret::new(subject);
+    match (kind.as_deref(), actor) {
+        (Some(ACCESS_TOKEN), None) => Ok(Grant::Exchange { subject }),
+        // SECURITY: an unsigned token says nothing without somebody who answers for it (R38).
+        (Some(JWT), Some(actor)) => Ok(Grant::Impersonation { subject, actor }),
+        _ => Err(request_error(
+            "the subject token is an access token of this server, or an unsigned JWT beside an `actor_token`",
+        )),
+    }
 }
 
 /// Fields in their order, none of them twice.

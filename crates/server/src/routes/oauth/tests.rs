@@ -106,3 +106,29 @@ async fn a_remembered_token_ends_too() {
     assert!(fixture.app.auth().authenticate(&headers, "x", &Named::default, &now).await.is_ok(), "only time ends it");
     assert!(later.now > Micros(0));
 }
+
+/// R38: a session ends with the token that it was made with, at the latest; one that has ended makes none.
+#[tokio::test]
+async fn a_session_ends_with_its_actors_token() {
+    let fixture = Fixture::make().await;
+    let right = "/api/v1/admin/roles/admin/impersonates/admin";
+    assert_eq!(fixture.ask(Method::PUT, right, Some(&fixture.basic()), "").await.0, 200);
+    // {"alg":"none"} and {"sub":"root"}
+    let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyb290In0.";
+    for (seconds_ago, ends_in) in [(0, 3_600), (3_000, 600), (3_600, 0)] {
+        let body = format!(
+            "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token_type={JWT}\
+             &subject_token={unsigned}&actor_token_type={ACCESS_TOKEN}&actor_token={}",
+            fixture.token(seconds_ago).await
+        );
+        let (status, answer) = fixture.exchange(Some(&fixture.basic()), &body).await;
+        if ends_in == 0 {
+            assert_eq!(status, 400, "not even for the holder of its key: {answer}");
+            continue;
+        }
+        assert_eq!(status, 200, "{answer}");
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let expires_in = answer["expires_in"].as_i64().unwrap();
+        assert!((ends_in - 30..=ends_in).contains(&expires_in), "{expires_in} of {ends_in}");
+    }
+}

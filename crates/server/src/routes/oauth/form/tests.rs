@@ -20,11 +20,39 @@ fn forms_are_strict_where_it_matters() {
         ("grant_type=password&username=x", "unsupported_grant_type"),
         ("grant_type=urn:ietf:params:oauth:grant-type:token-exchange", "invalid_request"),
         ("grant_type=client_credentials&actor_token=x", "invalid_request"),
+        (
+            "grant_type=client_credentials&actor_token_type=urn:ietf:params:oauth:token-type:access_token",
+            "invalid_request",
+        ),
         ("grant_type=client_credentials&audience=x", "invalid_request"),
         ("grant_type=client_credentials&resource=x", "invalid_request"),
         ("{\"grant_type\": \"client_credentials\"}", "invalid_request"),
     ] {
         assert_eq!(code(body), wanted, "{body}");
+    }
+}
+
+/// R38: an unsigned subject and its actor belong together, and neither goes with anything else.
+#[test]
+fn an_actor_and_its_subject_belong_together() {
+    let exchange = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token=s&subject_token_type";
+    let (access, jwt) = ("urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt");
+    for (body, wanted) in [
+        (format!("{exchange}={jwt}&actor_token=a&actor_token_type={access}"), "ok"),
+        (format!("{exchange}={access}"), "ok"),
+        (format!("{exchange}={jwt}"), "invalid_request"),
+        (format!("{exchange}={jwt}&actor_token=a"), "invalid_request"),
+        (format!("{exchange}={jwt}&actor_token_type={access}"), "invalid_request"),
+        (format!("{exchange}={jwt}&actor_token=a&actor_token_type={jwt}"), "invalid_request"),
+        (format!("{exchange}={access}&actor_token=a&actor_token_type={access}"), "invalid_request"),
+        (format!("{exchange}={access}&actor_token_type={access}"), "invalid_request"),
+        (
+            format!("{exchange}=urn:ietf:params:oauth:token-type:id_token&actor_token=a&actor_token_type={access}"),
+            "invalid_request",
+        ),
+        (format!("{exchange}={jwt}&actor_token=a&actor_token=b&actor_token_type={access}"), "invalid_request"),
+    ] {
+        assert_eq!(code(&body), wanted, "{body}");
     }
 }
 
