@@ -19,6 +19,9 @@ mod stats;
 mod subject;
 mod wire;
 
+#[path = "../../testkit/src/weed.rs"]
+mod weed;
+
 use std::{path::PathBuf, process::ExitCode};
 
 #[global_allocator]

@@ -9,6 +9,7 @@ mod scale;
 mod start;
 mod tables;
 mod transactions;
+mod vending;
 
 use crate::{Options, Result, report::Line};
 
@@ -25,6 +26,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "token", measure: requests::token },
     Row { name: "commits", measure: commits::commits },
     Row { name: "transactions", measure: transactions::transactions },
+    Row { name: "vending", measure: vending::vending },
     Row { name: "plans", measure: plans::plans },
     Row { name: "history", measure: history::history },
     Row { name: "scale", measure: scale::scale },

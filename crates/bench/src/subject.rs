@@ -10,7 +10,12 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Options, Result, client, wire, wire::Caller};
+use crate::{
+    Options, Result, client,
+    weed::{ACCESS_KEY_ID, ROLE, SECRET_ACCESS_KEY, Weed},
+    wire,
+    wire::Caller,
+};
 
 /// The tenant whose tables are measured.
 pub(crate) const TENANT: &str = "acme";
@@ -98,16 +103,30 @@ pub(crate) struct Lake {
 impl Installation {
     /// Installs into a fresh directory; `database` is a PostgreSQL URL, or the embedded one.
     pub(crate) fn new(options: &Options, database: Option<&str>) -> Result<Self> {
+        let database = database.map(|url| format!("[database]\nurl = \"{url}\"\n"));
+        Self::with(options, &database.unwrap_or_default())
+    }
+
+    /// Installs with warehouses in a store, which makes keys for single tables.
+    pub(crate) fn on_s3(options: &Options, store: &Weed) -> Result<Self> {
+        let settings = format!(
+            "managed_base = \"s3://managed/base\"\n[[storage.s3]]\nendpoint = \"{}\"\nregion = \"us-east-1\"\n\
+             path_style = true\naccess_key_id = \"{ACCESS_KEY_ID}\"\nsecret_access_key_file = \"s3.secret\"\n\
+             buckets = [\"managed\"]\n[storage.s3.vending]\nprovider = \"sts\"\nrole_arn = \"{ROLE}\"\n",
+            store.endpoint()
+        );
+        Self::with(options, &settings)
+    }
+
+    fn with(options: &Options, settings: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("polder-bench-").tempdir_in(&options.directory)?;
         let address = free_address()?;
-        let mut config = format!(
-            "listen = \"{address}\"\ndata_dir = \"{0}/data\"\naccess_log = \"{0}/access.log\"\n",
+        let config = format!(
+            "listen = \"{address}\"\ndata_dir = \"{0}/data\"\naccess_log = \"{0}/access.log\"\n{settings}",
             directory.path().display()
         );
-        if let Some(url) = database {
-            config.push_str(&format!("[database]\nurl = \"{url}\"\n"));
-        }
         std::fs::write(directory.path().join("polder.toml"), config)?;
+        std::fs::write(directory.path().join("s3.secret"), SECRET_ACCESS_KEY)?;
         let mut installation = Self { polder: options.polder.clone(), directory, address, operator: String::new() };
         let output = installation.command(&["init", "--config", "polder.toml"]).output()?;
         if !output.status.success() {

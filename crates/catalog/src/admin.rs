@@ -6,6 +6,7 @@ pub mod audit;
 pub mod grants;
 pub mod jobs;
 pub mod policies;
+pub mod reports;
 pub mod tenants;
 pub mod warehouses;
 

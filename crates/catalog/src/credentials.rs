@@ -2,7 +2,7 @@
 //! or signatures. Resolve, authorize, mint. The header is a hint: what is not set up here is no error, and never the
 //! server's own keys (R11).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use polder_policy::{Action, TableRef, actions};
 use polder_store::{DelegationOf, TableRow, WarehouseRow};
@@ -99,14 +99,17 @@ pub async fn load_credentials(
     vend_for(ctx, &warehouse, &row).await
 }
 
-/// What a client of a table gets of what it can work with; `None`: nothing but what everybody gets.
+/// What a client of a table gets of what it can work with; `None`: nothing but what everybody gets. `table_uuid` is of
+/// the document that the client is told in the same answer.
 ///
 /// # Errors
-/// As [`load_credentials`].
+/// As [`load_credentials`]; `Unavailable` if another table has the name since the document was read: an answer is of one
+/// table.
 pub async fn delegate(
     ctx: &OpCtx,
     warehouse: &WarehouseName,
     ident: &TableIdent,
+    table_uuid: Uuid,
     wanted: Delegation,
 ) -> Result<Option<TableAccess>> {
     if wanted.is_none() {
@@ -114,6 +117,10 @@ pub async fn delegate(
     }
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
+    if row.table_uuid != table_uuid {
+        return Err(Error::unavailable("table_replaced", "another table has taken this name; ask again")
+            .with_retry_after(Duration::from_secs(1)));
+    }
     let ctx = &ctx.newest().await?;
     if wanted.vended_credentials {
         match vend_for(ctx, &warehouse, &row).await {

@@ -9,17 +9,21 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use polder_store::{Claim, ClaimedJob, JobProblem, JobWork};
+use polder_store::{Claim, ClaimedJob, JOB_LEASE_SECONDS, JobProblem, JobWork};
 use polder_types::{Error, ErrorKind, Location, Micros, Result};
 
 use crate::{Catalog, ids::fresh_uuid, metadata::TableDoc, places, writer::Below};
 
 /// Files that one job deletes at once.
 const AT_ONCE_MAX: usize = 16;
+
+/// How long one call deletes: half a lease.
+const DELETE_MAX: Duration = Duration::from_secs(JOB_LEASE_SECONDS.unsigned_abs() / 2);
 
 /// What there is to do.
 #[derive(Debug)]
@@ -171,7 +175,7 @@ impl Job {
     /// Deletes files below the table's location, some at a time; those that are gone already are no error.
     ///
     /// # Errors
-    /// What stands in the way; some of the files may be gone then.
+    /// What stands in the way, a store too slow for the lease too; some of the files may be gone then.
     pub async fn delete(&self, files: Vec<Vec<String>>) -> Result<(), JobProblem> {
         let delete = |names| async move {
             self.catalog.files().delete_below(self.place(names)).await.map_err(|error| {
@@ -181,7 +185,9 @@ impl Job {
             self.files.fetch_add(1, Ordering::Relaxed);
             Ok(())
         };
-        stream::iter(files.into_iter().map(delete)).buffer_unordered(AT_ONCE_MAX).try_collect().await
+        let all = stream::iter(files.into_iter().map(delete)).buffer_unordered(AT_ONCE_MAX).try_collect();
+        // SECURITY: ends before the lease does: when another worker has it, nothing is on its way from here any more.
+        tokio::time::timeout(DELETE_MAX, all).await.unwrap_or(Err(JobProblem::Unavailable))
     }
 
     /// Deletes the metadata files that a log names no more, if nothing names them again.

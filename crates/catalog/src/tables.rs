@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use polder_policy::{Action, Permit, actions};
-use polder_store::{Page, PageRequest, TableEntry, TableRow};
-use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName};
+use polder_store::{NewReport, Page, PageRequest, TableEntry, TableRow};
+use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName, rest::ReportMetricsRequest};
 use uuid::Uuid;
 
 use crate::{OpCtx, TableObjects, cache::StoredDoc, columns, metadata::TableDoc, places, resolve, view::etag};
@@ -130,11 +130,24 @@ pub async fn drop(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent, pu
 ///
 /// # Errors
 /// As [`load`].
-pub async fn may_report(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent) -> Result<()> {
+pub async fn may_report(
+    ctx: &OpCtx,
+    warehouse: &WarehouseName,
+    ident: &TableIdent,
+) -> Result<Permit<actions::ReportMetrics>> {
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
     let ctx = &ctx.newest().await?;
-    resolve::permit(ctx, &warehouse, actions::ReportMetrics, &row.table).map(|_| ())
+    resolve::permit(ctx, &warehouse, actions::ReportMetrics, &row.table)
+}
+
+/// Keeps a report: counts under the names that are known, never a filter or a name of its own.
+///
+/// # Errors
+/// `Internal` if the system has no random bytes.
+pub fn report(ctx: &OpCtx, permit: &Permit<actions::ReportMetrics>, report: &ReportMetricsRequest) -> Result<()> {
+    let new = NewReport { kind: report.kind(), snapshot_id: report.snapshot_id(), metrics: report.known() };
+    ctx.catalog().store().keep_report(permit, new, &ctx.stamp())
 }
 
 /// Renames a table, within its warehouse. Restrictions of both names hold for it afterwards (R35).

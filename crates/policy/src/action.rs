@@ -159,6 +159,8 @@ actions! {
     ListPolicies(TenantRef) = "list_policies", ManagePolicies, AdminPolicies, Counted, Indifferent;
     /// Lists jobs.
     ListJobs(TenantRef) = "list_jobs", ManageWarehouses, AdminWarehouses, Counted, Indifferent;
+    /// Lists what clients reported of their scans and commits, which says who read what.
+    ListReports(TenantRef) = "list_reports", ReadAudit, AdminAudit, Counted, Indifferent;
     /// Reads audit records.
     ReadAudit(TenantRef) = "read_audit", ReadAudit, AdminAudit, Counted, Indifferent;
 }

@@ -26,7 +26,7 @@ const NAME_BYTES_MAX: usize = 4 * 1024;
 /// What manifests may have been inflated to is worked on apart, whatever length they have packed.
 const APART: usize = usize::MAX;
 /// Files between two signs of life, and between two looks at whether to stop.
-const BATCH_FILES: usize = 512;
+const BATCH_FILES: usize = 128;
 /// Most files that are remembered as deleted: a file that many manifests name is deleted once.
 const REMEMBERED_MAX: usize = 1_000_000;
 

@@ -91,6 +91,7 @@ impl App {
             store_statements: store.statements(),
             audit_counted,
             audit_waiting,
+            reports_dropped: store.reports_dropped(),
             access_log_dropped: self.access_log.dropped(),
         }
     }

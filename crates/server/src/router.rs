@@ -170,5 +170,6 @@ fn administrators(routes: Protected) -> Protected {
         .on(DELETE, "/api/v1/admin/policies/{policy}", &op::DELETE_POLICY, policies::delete_policy)
         .on(POST, "/api/v1/admin/tables/release", &op::RELEASE_TABLE, admin::tables::release_table)
         .on(GET, "/api/v1/admin/jobs", &op::LIST_JOBS, jobs::list_jobs)
+        .on(GET, "/api/v1/admin/reports", &op::LIST_REPORTS, admin::reports::list_reports)
         .on(GET, "/api/v1/admin/audit", &op::LIST_AUDIT, audit::list_audit)
 }

@@ -165,7 +165,7 @@ impl Store {
         (memory.events, u64::try_from(memory.tallies.len()).unwrap_or(u64::MAX))
     }
 
-    /// Writes what was counted, and deletes some of what has expired. Call every 10 s; `close` does it once more.
+    /// Writes what was counted and reported, and deletes some of what has expired. Call every 10 s; `close` does it once more.
     ///
     /// # Errors
     /// `Unavailable` if the database is; what was not written stays counted.
@@ -180,7 +180,8 @@ impl Store {
         let flush = self.flushes().spawn(async move {
             let tallied = store.write_tallies(tallies).await;
             let noted = store.write_used_keys(used_keys, now).await.and(tallied);
-            let swept = store.sweep_outcomes(now).await.and(noted);
+            let reported = store.write_reports().await.and(noted);
+            let swept = store.sweep_outcomes(now).await.and(reported);
             store.sweep_jobs(now).await.and(swept)
         });
         flush.await.map_err(polder_types::Error::internal)?

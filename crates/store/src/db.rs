@@ -22,7 +22,7 @@ use sqlx::{
 
 pub(crate) use errors::{AGAIN, IO, failure};
 use readers::Reader;
-pub(crate) use readers::Readers;
+pub(crate) use readers::{Readers, require_primary};
 pub(crate) use values::{Query, Row, json, sql};
 
 /// How long PostgreSQL may take to answer one statement before the connection counts as dead; longer than the limit

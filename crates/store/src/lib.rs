@@ -7,6 +7,7 @@
 //! - `verify_key`, `policy_snapshot`, `newest_snapshot`, `glance`, `signing_key`: what a decision is made from.
 //! - `outcome_of`, `keep_refusal`: what became of the caller's own request, before its objects are looked for again.
 //! - `record_strict`, `count`, `flush_counted`: writing the audit trail.
+//! - `reports_dropped`: a count of the process.
 //! - `claim_job`, `renew_job`, `release_job`, `finish_job`, `put_job_off`: work that a permitted change has asked for.
 //!
 //! A mutation whose permit was made under an older policy version changes nothing and answers with the code
@@ -34,6 +35,7 @@ mod plans;
 mod policies;
 mod principals;
 mod redact;
+mod reports;
 mod roles;
 mod root_key;
 mod snapshot;
@@ -61,6 +63,7 @@ pub use pages::{PAGE_ROWS_MAX, Page, PageRequest};
 pub use plans::PlanToken;
 pub use policies::{NewPolicy, PolicyRow, PolicyTarget};
 pub use principals::{NewPrincipal, PrincipalRow};
+pub use reports::{NewReport, ReportRow};
 pub use roles::RoleRow;
 pub use root_key::{RootKey, SigningKey};
 pub use store::{Database, Stamp, Store, StoreOptions, is_stale};

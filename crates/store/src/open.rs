@@ -14,8 +14,7 @@ use polder_types::{Error, Micros, Result, Secret};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, SqliteConnection,
     migrate::{Migrate, Migrator},
-    pool::PoolOptions,
-    postgres::PgConnectOptions,
+    postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio_util::task::TaskTracker;
@@ -24,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::{
     SigningKey, StoreOptions,
     cache::Caches,
-    db::{Db, Readers, Session, failure, sql},
+    db::{Db, Readers, Session, failure, require_primary, sql},
     fresh, jobs,
     root_key::Keys,
     store::Writing,
@@ -118,22 +117,26 @@ pub(crate) async fn postgres(
         .options(POSTGRES_SETTINGS);
     let name = format!("{}/{}", connect.get_host(), connect.get_database().unwrap_or(connect.get_username()));
     let mut conn = connect.connect().await.map_err(|error| unusable(&name, error))?;
+    require_primary(&mut conn).await.map_err(|error| unusable(&name, error))?;
     check_durable(&mut conn, &name).await?;
     migrate_postgres(&mut conn, &name).await?;
     drop(conn.close().await); // the server notices by itself
-    let writers = PoolOptions::new().max_connections(options.writers.max(1)).acquire_timeout(WRITER_ACQUIRE_TIMEOUT);
-    let writers = writers.connect_lazy_with(connect.clone());
-    let settlers = PoolOptions::new().max_connections(SETTLERS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
-    let settlers = settlers.connect_lazy_with(connect.clone());
+    let writers = pool(options.writers.max(1), WRITER_ACQUIRE_TIMEOUT).connect_lazy_with(connect.clone());
+    let settlers = pool(SETTLERS_MAX, ACQUIRE_TIMEOUT).connect_lazy_with(connect.clone());
     let connect = connect.options([("default_transaction_read_only", "on")]);
-    let together = PoolOptions::new().max_connections(TOGETHER_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
-    let together = together.connect_lazy_with(connect.clone());
+    let together = pool(TOGETHER_MAX, ACQUIRE_TIMEOUT).connect_lazy_with(connect.clone());
     let readers = Readers::new(connect, options.readers, ACQUIRE_TIMEOUT);
     let caches = Arc::new(Caches::new(true));
     let signing_key = shared_signing_key(&writers, keys, statements, now).await?;
     let pools = (writers, settlers);
     let writing = Writing::Beside(Transactions::new(pools, options.queue, caches.clone(), statements.clone()));
     Ok(Opened { db: Db::Postgres(readers, together), writing, caches, signing_key, lock: None })
+}
+
+/// At most `count` connections, each of them to the primary.
+fn pool(count: u32, acquire_max: Duration) -> PgPoolOptions {
+    let options = PgPoolOptions::new().max_connections(count).acquire_timeout(acquire_max);
+    options.after_connect(|conn, _| Box::pin(require_primary(conn)))
 }
 
 /// Refuses a server that answers COMMIT before anything is on its disk: an acknowledged change could be lost.

@@ -19,6 +19,7 @@ use crate::{
     counted::Counted,
     db::{Db, Session},
     open,
+    reports::Reports,
     root_key::Keys,
     snapshot::Snapshots,
     transactions::Transactions,
@@ -108,6 +109,7 @@ struct Inner {
     caches: Arc<Caches>,
     snapshots: Snapshots,
     counted: Counted,
+    reports: Reports,
     keys: Keys,
     signing_key: SigningKey,
     statements: Arc<AtomicU64>,
@@ -147,6 +149,7 @@ impl Store {
             caches: opened.caches,
             snapshots: Snapshots::new(),
             counted: Counted::new(),
+            reports: Reports::default(),
             keys,
             signing_key: opened.signing_key,
             statements,
@@ -160,6 +163,9 @@ impl Store {
         self.0.flushes.wait().await;
         if let Err(error) = self.write_counted().await {
             tracing::error!(error = ?error, "events that were counted could not be written");
+        }
+        if let Err(error) = self.write_reports().await {
+            tracing::warn!(error = ?error, "reports of clients could not be written");
         }
         match &self.0.writing {
             Writing::Grouped { writer, task } => {
@@ -194,6 +200,10 @@ impl Store {
 
     pub(crate) fn counted(&self) -> &Counted {
         &self.0.counted
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.0.reports
     }
 
     pub(crate) fn keys(&self) -> &Keys {

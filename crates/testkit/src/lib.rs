@@ -10,6 +10,7 @@ mod program;
 mod s3;
 mod s3_client;
 mod server;
+pub mod weed;
 mod world;
 
 pub use fault_proxy::{Fault, FaultProxy};

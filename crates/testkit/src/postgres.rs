@@ -7,10 +7,10 @@
 #![allow(clippy::disallowed_methods, reason = "a test looks at the machine it runs on")]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -20,32 +20,44 @@ use std::{
 /// Where Debian's packages put the server's programs, one directory a version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// Makes a cluster, serves it until its standard input ends, removes it. Its one line of output says that it is ready.
+/// Makes a cluster, serves it until its standard input ends, removes it. A line of output says that it is ready, and one
+/// more for each line of input that the server started again as a standby.
 const LIFE: &str = r#"
 dir=$(mktemp -d) || exit 1
 trap '' INT
+serve() {
+  "$1/postgres" -D "$dir/data" -p "$2" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
+    -c max_connections=400 -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
+  pid=$!
+  tries=0
+  until "$1/pg_isready" -q -h 127.0.0.1 -p "$2"; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 300 ] || ! kill -0 "$pid"; then kill -QUIT "$pid"; wait "$pid"; rm -rf "$dir"; exit 1; fi
+    sleep 0.1
+  done
+  echo ready
+}
 "$1/initdb" -D "$dir/data" -U polder -A trust -E UTF8 --no-locale --no-sync >"$dir/log" 2>&1 || { rm -rf "$dir"; exit 1; }
-"$1/postgres" -D "$dir/data" -p "$2" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=on \
-  -c max_connections=400 -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
-pid=$!
-tries=0
-until "$1/pg_isready" -q -h 127.0.0.1 -p "$2"; do
-  tries=$((tries + 1))
-  if [ "$tries" -gt 300 ] || ! kill -0 "$pid"; then kill -QUIT "$pid"; wait "$pid"; rm -rf "$dir"; exit 1; fi
-  sleep 0.1
+serve "$1" "$2"
+while read -r _; do
+  "$1/pg_ctl" -D "$dir/data" -m fast -w stop >>"$dir/log" 2>&1
+  touch "$dir/data/standby.signal"
+  serve "$1" "$2"
 done
-echo ready
-cat >/dev/null
 kill -QUIT "$pid"
 wait "$pid"
 rm -rf "$dir"
 "#;
 
-struct Cluster {
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
     programs: PathBuf,
     port: u16,
     /// The shell; its standard input is what the cluster lives by.
-    _shell: Child,
+    shell: Child,
+    /// What it says.
+    said: BufReader<ChildStdout>,
 }
 
 static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -57,18 +69,46 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 /// If PostgreSQL's programs are missing: `cargo xtask test` leaves these tests out then, and says so.
 #[must_use]
 pub fn fresh_database() -> String {
-    let cluster = CLUSTER.get_or_init(|| {
+    CLUSTER.get_or_init(Cluster::new).fresh_database()
+}
+
+impl Cluster {
+    /// A cluster of one's own.
+    ///
+    /// # Panics
+    /// As [`fresh_database`].
+    #[must_use]
+    pub fn new() -> Self {
         let programs = programs().expect("SKIPPED: PostgreSQL is not installed (Debian's package `postgresql`)");
         (0..3).find_map(|_| start(&programs)).expect("a PostgreSQL cluster")
-    });
-    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-    let made = Command::new(cluster.programs.join("createdb"))
-        .args(["-h", "127.0.0.1", "-p", &cluster.port.to_string(), "-U", "polder", &name])
-        .stdin(Stdio::null())
-        .output()
-        .expect("createdb runs");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    format!("postgres://polder@127.0.0.1:{}/{name}?sslmode=disable", cluster.port)
+    }
+
+    /// The URL of a fresh, empty database in it.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[must_use]
+    pub fn fresh_database(&self) -> String {
+        let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let made = Command::new(self.programs.join("createdb"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "polder", &name])
+            .stdin(Stdio::null())
+            .output()
+            .expect("createdb runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        format!("postgres://polder@127.0.0.1:{}/{name}?sslmode=disable", self.port)
+    }
+
+    /// Starts the server again as a standby that follows nobody: what a primary becomes after a failover.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn demote(&mut self) {
+        self.shell.stdin.as_mut().unwrap().write_all(b"demote\n").unwrap();
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+    }
 }
 
 /// Everything in a database, as SQL.
@@ -106,7 +146,7 @@ fn start(programs: &Path) -> Option<Cluster> {
     command.current_dir("/").env_remove("TMPDIR");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut shell = command.spawn().ok()?;
-    let mut line = String::new();
-    BufReader::new(shell.stdout.take()?).read_line(&mut line).ok()?;
-    (line == "ready\n").then(|| Cluster { programs: programs.to_owned(), port, _shell: shell })
+    let (mut line, mut said) = (String::new(), BufReader::new(shell.stdout.take()?));
+    said.read_line(&mut line).ok()?;
+    (line == "ready\n").then(|| Cluster { programs: programs.to_owned(), port, shell, said })
 }

@@ -37,15 +37,29 @@ async fn a_location_that_is_no_longer_allowed_gets_no_access() {
     }
 }
 
+/// An answer is of one table: the document of one that was dropped meanwhile takes no keys of what has its name now.
+#[tokio::test]
+async fn a_document_goes_out_with_the_access_of_its_own_table_only() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let read = world.create(&admin, "t").await.unwrap();
+    crate::tables::drop(&admin, &world.lake, &ident("t"), false).await.unwrap();
+    let replaced = world.create(&admin, "t").await.unwrap();
+    let all = Delegation { vended_credentials: true, remote_signing: true };
+    let refused = delegate(&admin, &world.lake, &ident("t"), read.table_uuid, all).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.code()), (polder_types::ErrorKind::Unavailable, "table_replaced"));
+    assert!(delegate(&admin, &world.lake, &ident("t"), replaced.table_uuid, all).await.unwrap().is_none());
+}
+
 /// R11: without a provider there are no keys, whatever is asked for.
 #[tokio::test]
 async fn without_a_provider_nothing_is_handed_out() {
     let world = World::new().await;
     let admin = world.admin().await;
-    world.create(&admin, "t").await.unwrap();
+    let made = world.create(&admin, "t").await.unwrap();
     assert!(load_credentials(&admin, &world.lake, &ident("t")).await.unwrap().is_empty());
     let all = Delegation { vended_credentials: true, remote_signing: true };
-    assert!(delegate(&admin, &world.lake, &ident("t"), all).await.unwrap().is_none());
+    assert!(delegate(&admin, &world.lake, &ident("t"), made.table_uuid, all).await.unwrap().is_none());
     let request = crate::testing::create_request("s", json!({"stage-create": true}));
     let staged = crate::tables::create(&admin, &world.lake, &crate::testing::sales(), request).await.unwrap();
     assert!(delegate_staged(&admin, &world.lake, &ident("s"), &staged, all).await.unwrap().is_none());

@@ -363,6 +363,7 @@ impl Decide<'_> {
             self.one(actions::ManagePolicies, tenant),
             self.one(actions::ListPolicies, tenant),
             self.one(actions::ListJobs, tenant),
+            self.one(actions::ListReports, tenant),
             self.one(actions::ReadAudit, tenant),
         ]
     }

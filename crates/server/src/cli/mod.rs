@@ -76,6 +76,9 @@ pub(crate) enum Noun {
     /// Durable jobs: what deletes the files of purged tables
     #[command(subcommand)]
     Job(nouns::Job),
+    /// What clients reported of their scans and commits
+    #[command(subcommand)]
+    Report(nouns::Report),
     /// The audit trail
     #[command(subcommand)]
     Audit(nouns::Audit),
@@ -110,6 +113,7 @@ async fn execute(connection: &Connection, noun: Noun) -> Result<(), ClientError>
         Noun::Policy(verb) => print::answer(&verb.run(&client).await?, connection.json),
         Noun::Table(verb) => print::answer(&verb.run(&client).await?, connection.json),
         Noun::Job(verb) => print::answer(&verb.run(&client).await?, connection.json),
+        Noun::Report(verb) => print::answer(&verb.run(&client).await?, connection.json),
         Noun::Audit(verb) => print::answer(&verb.run(&client).await?, connection.json),
     }
 }

@@ -25,7 +25,13 @@ pub(crate) struct Page {
 
 impl Page {
     fn path(&self, noun: &str) -> String {
+        self.path_with(noun, "", None)
+    }
+
+    /// As [`Page::path`], with a further parameter if it has a value.
+    fn path_with(&self, noun: &str, name: &str, value: Option<&str>) -> String {
         let mut query = Vec::new();
+        query.extend(value.map(|value| format!("{name}={}", encode(value))));
         query.extend(self.page_size.map(|size| format!("page_size={size}")));
         query.extend(self.page_token.as_deref().map(|token| format!("page_token={}", encode(token))));
         if query.is_empty() { format!("{BASE}/{noun}") } else { format!("{BASE}/{noun}?{}", query.join("&")) }
@@ -461,6 +467,26 @@ impl Job {
     }
 }
 
+/// `polder report`
+#[derive(Subcommand, Debug)]
+pub(crate) enum Report {
+    /// Lists what clients reported of their scans and commits, newest first
+    List {
+        #[command(flatten)]
+        page: Page,
+        /// Only of the table with this id (not its `table-uuid`: the id that reports and audit records give)
+        #[arg(long)]
+        table_id: Option<String>,
+    },
+}
+
+impl Report {
+    pub(crate) async fn run(&self, client: &Client) -> Answer {
+        let Self::List { page, table_id } = self;
+        client.get(&page.path_with("reports", "table_id", table_id.as_deref())).await
+    }
+}
+
 /// `polder audit`
 #[derive(Subcommand, Debug)]
 pub(crate) enum Audit {
@@ -477,11 +503,6 @@ pub(crate) enum Audit {
 impl Audit {
     pub(crate) async fn run(&self, client: &Client) -> Answer {
         let Self::List { page, actor_id } = self;
-        let mut path = page.path("audit");
-        if let Some(actor) = actor_id {
-            let separator = if path.contains('?') { '&' } else { '?' };
-            path = format!("{path}{separator}actor_id={}", encode(actor));
-        }
-        client.get(&path).await
+        client.get(&page.path_with("audit", "actor_id", actor_id.as_deref())).await
     }
 }

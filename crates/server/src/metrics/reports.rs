@@ -7,48 +7,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use polder_types::rest::{MetricResult, ReportMetricsRequest};
+use polder_types::rest::{COMMIT_METRICS, MetricResult, ReportMetricsRequest, SCAN_METRICS};
 
 use super::{Counters, text::head};
-
-/// What scan reports count (`ScanMetricsResult` of the reference implementation).
-const SCAN: [&str; 17] = [
-    "result-data-files",
-    "result-delete-files",
-    "total-data-manifests",
-    "total-delete-manifests",
-    "scanned-data-manifests",
-    "scanned-delete-manifests",
-    "skipped-data-manifests",
-    "skipped-delete-manifests",
-    "skipped-data-files",
-    "skipped-delete-files",
-    "total-file-size-in-bytes",
-    "total-delete-file-size-in-bytes",
-    "indexed-delete-files",
-    "equality-delete-files",
-    "positional-delete-files",
-    "dvs",
-    "total-planning-duration",
-];
-
-/// What commit reports count (`CommitMetricsResult`).
-const COMMIT: [&str; 14] = [
-    "attempts",
-    "added-data-files",
-    "removed-data-files",
-    "added-delete-files",
-    "removed-delete-files",
-    "added-dvs",
-    "removed-dvs",
-    "added-records",
-    "removed-records",
-    "added-files-size-bytes",
-    "removed-files-size-bytes",
-    "added-positional-deletes",
-    "added-equality-deletes",
-    "total-duration",
-];
 
 /// The sums.
 #[derive(Debug, Default)]
@@ -67,11 +28,7 @@ impl<const N: usize> Sums<N> {
     fn add(&self, names: [&str; N], metrics: &BTreeMap<String, MetricResult>) {
         self.reports.fetch_add(1, Relaxed);
         for (index, name) in names.iter().enumerate() {
-            let value = match metrics.get(*name) {
-                Some(MetricResult::Counter { value, .. }) => *value,
-                Some(MetricResult::Timer { total_duration, .. }) => *total_duration,
-                None => 0,
-            };
+            let value = metrics.get(*name).map_or(0, MetricResult::amount);
             self.sums.increase(index, u64::try_from(value).unwrap_or_default());
         }
     }
@@ -89,8 +46,8 @@ impl Reports {
     /// Adds a report.
     pub(crate) fn add(&self, report: &ReportMetricsRequest) {
         match report {
-            ReportMetricsRequest::Scan { metrics, .. } => self.scans.add(SCAN, metrics),
-            ReportMetricsRequest::Commit { metrics, .. } => self.commits.add(COMMIT, metrics),
+            ReportMetricsRequest::Scan { metrics, .. } => self.scans.add(SCAN_METRICS, metrics),
+            ReportMetricsRequest::Commit { metrics, .. } => self.commits.add(COMMIT_METRICS, metrics),
         }
     }
 
@@ -100,7 +57,7 @@ impl Reports {
             writeln!(out, "polder_reports_total{{report=\"{report}\"}} {}", count.load(Relaxed))?;
         }
         head(out, "polder_reported_total", "counter", "What clients say that their scans and commits counted")?;
-        self.scans.write(out, "scan", SCAN)?;
-        self.commits.write(out, "commit", COMMIT)
+        self.scans.write(out, "scan", SCAN_METRICS)?;
+        self.commits.write(out, "commit", COMMIT_METRICS)
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Figures {
     pub(crate) audit_counted: u64,
     /// Kinds of counted events that wait for their flush.
     pub(crate) audit_waiting: u64,
+    /// Reports of clients that were dropped.
+    pub(crate) reports_dropped: u64,
     /// Lines of the access log that were dropped.
     pub(crate) access_log_dropped: u64,
 }
@@ -53,10 +55,15 @@ impl Metrics {
         let deleted = self.job_files.load(Relaxed);
         single(out, "polder_job_files_deleted_total", "counter", "Files that durable jobs deleted", deleted)?;
         self.reports.write(out)?;
-        let Figures { store_statements, audit_counted, audit_waiting, access_log_dropped } = figures;
+        let Figures { store_statements, audit_counted, audit_waiting, reports_dropped, access_log_dropped } = figures;
         let counters = [
             ("polder_store_statements_total", "Statements sent to the metadata database", store_statements),
             ("polder_audit_counted_events_total", "Events counted for the audit trail", audit_counted),
+            (
+                "polder_reports_dropped_total",
+                "Reports of clients that were dropped: too many came at once",
+                reports_dropped,
+            ),
             ("polder_access_log_dropped_lines_total", "Lines of the access log that were dropped", access_log_dropped),
         ];
         counters.iter().try_for_each(|(name, help, value)| single(out, name, "counter", help, *value))?;

@@ -92,5 +92,6 @@ ops! {
     DELETE_POLICY = Op::gateway::<ManagePolicies>("delete_policy");
     RELEASE_TABLE = Op::gateway::<ReleaseTable>("release_table");
     LIST_JOBS = Op::gateway::<ListJobs>("list_jobs");
+    LIST_REPORTS = Op::gateway::<ListReports>("list_reports");
     LIST_AUDIT = Op::gateway::<ReadAudit>("list_audit");
 }

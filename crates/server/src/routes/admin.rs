@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod paging;
 pub(crate) mod policies;
 pub(crate) mod principals;
+pub(crate) mod reports;
 pub(crate) mod roles;
 pub(crate) mod tables;
 pub(crate) mod tenants;

@@ -188,6 +188,7 @@ fn admin_rows(grant: &str, key: &str) -> Vec<Row> {
         row(&op::SHOW_POLICY, &at("GET", "policies/no-phone"), no.clone(), [404, 403, 403], (Admin, 200), "list_policies"),
         row(&op::DELETE_POLICY, &at("DELETE", "policies/no-phone"), no.clone(), [404, 403, 403], (Admin, 204), "delete_policy"),
         row(&op::RELEASE_TABLE, &at("POST", "tables/release"), release, [404, 404, 403], (Admin, 200), "release_table"),
+        row(&op::LIST_REPORTS, &at("GET", "reports"), no.clone(), [200, 403, 403], (Admin, 200), "list_reports"),
         row(&op::LIST_JOBS, &at("GET", "jobs"), no.clone(), [200, 403, 403], (Admin, 200), "list_jobs"),
         row(&op::LIST_AUDIT, &at("GET", "audit"), no, [200, 403, 403], (Admin, 200), "read_audit"),
     ]

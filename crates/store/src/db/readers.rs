@@ -75,15 +75,27 @@ impl Kept {
     }
 }
 
+/// Refuses a standby: it tells what was true before. SECURITY: a grant that is revoked on the primary would hold there
+/// (R18). Asked once a connection: a primary becomes a standby by a restart, which ends its connections.
+pub(crate) async fn require_primary(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    match sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(conn).await? {
+        true => Err(sqlx::Error::Protocol("the server is a standby".to_owned())),
+        false => Ok(()),
+    }
+}
+
 impl bb8::ManageConnection for Connector {
     type Connection = Kept;
     type Error = sqlx::Error;
 
     async fn connect(&self) -> Result<Kept, sqlx::Error> {
         // The pool bounds how long a caller waits, but not this: peers that accept and say nothing would use it up.
-        let conn =
-            tokio::time::timeout(CONNECT_MAX, self.0.connect()).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-        Ok(Kept { conn, used: now(), busy: false })
+        let connect = async {
+            let mut conn = self.0.connect().await?;
+            require_primary(&mut conn).await?;
+            Ok(Kept { conn, used: now(), busy: false })
+        };
+        tokio::time::timeout(CONNECT_MAX, connect).await.map_err(|_| sqlx::Error::PoolTimedOut)?
     }
 
     async fn is_valid(&self, kept: &mut Kept) -> Result<(), sqlx::Error> {

@@ -1,8 +1,8 @@
 //! Two nodes on one database: what one changes holds for the next request on the other.
 
 use polder_policy::{Effect, Privilege, actions};
-use polder_store::{CommitOutcome, GrantTarget, Named, NewTable, is_stale};
-use polder_types::{ErrorKind, Location};
+use polder_store::{CommitOutcome, Database, GrantTarget, Named, NewTable, is_stale};
+use polder_types::{ErrorKind, Location, Secret, TableIdent};
 
 use super::world::{NOW, Who, World, stamp};
 
@@ -138,4 +138,30 @@ async fn commits_do_not_starve_a_revocation() {
     }
     assert!(commits > 0);
     far.store.close().await;
+}
+
+/// R18: a primary that became a standby tells what was true before, perhaps for ever: nobody reads there, neither on
+/// connections that were there nor on new ones, and no node starts on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_reads_on_a_demoted_primary() {
+    let mut cluster = crate::cluster::Cluster::new();
+    let url = cluster.fresh_database();
+    let world = World::over(|_| Database::Postgres(Secret::new(url))).await;
+    let (acme, _, ns) = world.acme().await;
+    acme.table(&ns, "t").await;
+    let ident = TableIdent::new(ns.name.clone(), "t").unwrap();
+    assert!(acme.store.resolve_table(&ns.warehouse, &ident).await.unwrap().is_some());
+    let cluster = tokio::task::spawn_blocking(move || {
+        cluster.demote();
+        cluster
+    });
+    let _cluster = cluster.await.unwrap();
+    for _ in 0..6 {
+        let error = acme.store.resolve_table(&ns.warehouse, &ident).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let error = acme.store.glance(&acme.tenant, Named::default).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+    let error = World::open(&world.dir).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("standby"), "{error}");
 }

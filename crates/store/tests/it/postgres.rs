@@ -48,6 +48,8 @@ mod pages;
 mod plans;
 #[path = "proxy.rs"]
 mod proxy;
+#[path = "reports.rs"]
+mod reports;
 #[path = "restrictions.rs"]
 mod restrictions;
 #[path = "schema.rs"]

@@ -39,6 +39,8 @@ mod locations;
 mod pages;
 #[path = "plans.rs"]
 mod plans;
+#[path = "reports.rs"]
+mod reports;
 #[path = "restrictions.rs"]
 mod restrictions;
 #[path = "schema.rs"]

@@ -269,9 +269,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::over(super::database).await
+    }
+
+    /// As [`World::new`], in another empty database, which may be a file in the directory.
+    pub(crate) async fn over(database: impl FnOnce(&std::path::Path) -> Database) -> Self {
         let dir = tempfile::tempdir().unwrap();
         RootKey::create(&dir.path().join("root.key")).unwrap();
-        let database = super::database(dir.path());
+        let database = database(dir.path());
         let dir = Home { dir, database };
         let store = Self::open(&dir).await.unwrap();
         let founded = store.bootstrap(&"operator".parse().unwrap(), "admin", &stamp()).await.unwrap().unwrap();

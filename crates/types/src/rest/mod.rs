@@ -12,7 +12,7 @@ pub use namespaces::{
     CreateNamespaceRequest, NamespaceResponse, UpdateNamespacePropertiesRequest, UpdateNamespacePropertiesResponse,
 };
 pub use plans::{FetchScanTasksRequest, PlanTableScanRequest};
-pub use reports::{MetricResult, ReportMetricsRequest};
+pub use reports::{COMMIT_METRICS, MetricResult, ReportMetricsRequest, SCAN_METRICS};
 pub use signing::{RemoteSignMethod, RemoteSignRequest, RemoteSignResult};
 pub use tables::{
     CommitTableRequest, CommitTransactionRequest, CreateTableRequest, RegisterTableRequest, RenameTableRequest,

@@ -4,6 +4,45 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
+/// What scan reports count (`ScanMetricsResult` of the reference implementation).
+pub const SCAN_METRICS: [&str; 17] = [
+    "result-data-files",
+    "result-delete-files",
+    "total-data-manifests",
+    "total-delete-manifests",
+    "scanned-data-manifests",
+    "scanned-delete-manifests",
+    "skipped-data-manifests",
+    "skipped-delete-manifests",
+    "skipped-data-files",
+    "skipped-delete-files",
+    "total-file-size-in-bytes",
+    "total-delete-file-size-in-bytes",
+    "indexed-delete-files",
+    "equality-delete-files",
+    "positional-delete-files",
+    "dvs",
+    "total-planning-duration",
+];
+
+/// What commit reports count (`CommitMetricsResult`).
+pub const COMMIT_METRICS: [&str; 14] = [
+    "attempts",
+    "added-data-files",
+    "removed-data-files",
+    "added-delete-files",
+    "removed-delete-files",
+    "added-dvs",
+    "removed-dvs",
+    "added-records",
+    "removed-records",
+    "added-files-size-bytes",
+    "removed-files-size-bytes",
+    "added-positional-deletes",
+    "added-equality-deletes",
+    "total-duration",
+];
+
 /// Body of `reportMetrics`.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "report-type")]
@@ -50,6 +89,34 @@ impl ReportMetricsRequest {
             Self::Scan { metrics, .. } | Self::Commit { metrics, .. } => metrics,
         }
     }
+
+    /// `scan` or `commit`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Scan { .. } => "scan",
+            Self::Commit { .. } => "commit",
+        }
+    }
+
+    /// The snapshot that was read or made.
+    #[must_use]
+    pub fn snapshot_id(&self) -> i64 {
+        match self {
+            Self::Scan { snapshot_id, .. } | Self::Commit { snapshot_id, .. } => *snapshot_id,
+        }
+    }
+
+    /// What was counted under the names that the reference implementation uses. Others may be anything, and are not kept.
+    #[must_use]
+    pub fn known(&self) -> BTreeMap<&'static str, i64> {
+        let names: &[&'static str] = match self {
+            Self::Scan { .. } => &SCAN_METRICS,
+            Self::Commit { .. } => &COMMIT_METRICS,
+        };
+        let metrics = self.metrics();
+        names.iter().filter_map(|name| metrics.get(*name).map(|metric| (*name, metric.amount()))).collect()
+    }
 }
 
 /// One count, or the time that something took.
@@ -73,4 +140,15 @@ pub enum MetricResult {
         /// The sum.
         total_duration: i64,
     },
+}
+
+impl MetricResult {
+    /// How many, or how long in all.
+    #[must_use]
+    pub fn amount(&self) -> i64 {
+        match self {
+            Self::Counter { value, .. } => *value,
+            Self::Timer { total_duration, .. } => *total_duration,
+        }
+    }
 }

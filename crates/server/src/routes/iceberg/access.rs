@@ -12,6 +12,7 @@ use polder_catalog::{
 };
 use polder_types::{ErrorKind, Result, TableIdent, WarehouseName};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{chain, table, warehouse};
 use crate::{
@@ -27,14 +28,15 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Delegation {
     Delegation::parse(headers.get_all(HEADER).into_iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// The access that goes with a loaded table.
+/// The access that goes with the document of a loaded table.
 pub(crate) async fn delegate(
     ctx: &OpCtx,
     warehouse: &WarehouseName,
     ident: &TableIdent,
+    table_uuid: Uuid,
     wanted: Delegation,
 ) -> Result<Option<Delegated>> {
-    let access = credentials::delegate(ctx, warehouse, ident, wanted).await?;
+    let access = credentials::delegate(ctx, warehouse, ident, table_uuid, wanted).await?;
     Ok(access.map(|access| Delegated { access, endpoints: Endpoints::of(warehouse, ident) }))
 }
 
@@ -51,7 +53,7 @@ pub(crate) async fn made(
     let staged = made.metadata_location.is_none();
     let access = match staged {
         true => credentials::delegate_staged(ctx, warehouse, ident, &made, wanted).await,
-        false => credentials::delegate(ctx, warehouse, ident, wanted).await,
+        false => credentials::delegate(ctx, warehouse, ident, made.table_uuid, wanted).await,
     };
     let access = match access {
         Ok(access) => access,

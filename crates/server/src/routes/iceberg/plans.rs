@@ -61,9 +61,9 @@ const CANCELLED: Option<&str> = Some("cancelled");
 pub(crate) async fn plan_table_scan(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, ident, app) = (warehouse(&ctx, &call).await?, table(&call)?, call.app());
     let opened = scans::open(&ctx, &warehouse, &ident).await?;
-    let wanted = access::wanted(call.headers());
+    let (table_uuid, wanted) = (opened.row.table_uuid, access::wanted(call.headers()));
     let (plan_id, tasks) = app.gateway().plan_scan(&ctx, opened, call.json().await?).await?;
-    let access = access::delegate(&ctx, &warehouse, &ident, wanted).await?;
+    let access = access::delegate(&ctx, &warehouse, &ident, table_uuid, wanted).await?;
     completed(Planned::new(COMPLETED, Some(plan_id), tasks), access.as_ref())
 }
 
@@ -71,11 +71,12 @@ pub(crate) async fn plan_table_scan(ctx: OpCtx, call: Call) -> Result<Response> 
 pub(crate) async fn fetch_planning_result(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
     let opened = scans::open(&ctx, &warehouse, &ident).await?;
+    let (table_uuid, wanted) = (opened.row.table_uuid, access::wanted(call.headers()));
     let planned = call.app().gateway().planned_scan(&ctx, opened, call.required("plan-id")?).await?;
     let Some(tasks) = planned else {
         return render::json(StatusCode::OK, &Planned { status: CANCELLED, ..Planned::default() });
     };
-    let access = access::delegate(&ctx, &warehouse, &ident, access::wanted(call.headers())).await?;
+    let access = access::delegate(&ctx, &warehouse, &ident, table_uuid, wanted).await?;
     completed(Planned::new(COMPLETED, None, tasks), access.as_ref())
 }
 

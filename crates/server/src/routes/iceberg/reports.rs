@@ -1,4 +1,4 @@
-//! Reports of clients about their scans and commits: read, bounded, counted. Keeps no filter and no name.
+//! Reports of clients about their scans and commits: read, bounded, counted, kept. No filter and no name of theirs is.
 
 use axum::response::Response;
 use polder_catalog::{OpCtx, tables};
@@ -16,7 +16,7 @@ const METRICS_MAX: usize = 256;
 /// Takes a report (`reportMetrics`). The table is the one in the path, whatever the report calls it.
 pub(crate) async fn report_metrics(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
-    tables::may_report(&ctx, &warehouse, &ident).await?;
+    let permit = tables::may_report(&ctx, &warehouse, &ident).await?;
     let app = call.app();
     let report: ReportMetricsRequest = call.json().await?;
     let counts = |result: &MetricResult| match result {
@@ -27,5 +27,6 @@ pub(crate) async fn report_metrics(ctx: OpCtx, call: Call) -> Result<Response> {
         return Err(Error::invalid("invalid_report", "a report has at most 256 metrics, none of them below 0"));
     }
     app.metrics().reports().add(&report);
+    tables::report(&ctx, &permit, &report)?;
     Ok(render::no_content())
 }

@@ -63,7 +63,7 @@ pub(crate) async fn load_table(ctx: OpCtx, call: Call) -> Result<Response> {
     let (warehouse, ident) = (warehouse(&ctx, &call).await?, table(&call)?);
     views::may_load_through(&ctx, &warehouse, &through).await?;
     let loaded = tables::load(&ctx, &warehouse, &ident, snapshots(query.snapshots.as_deref())?).await?;
-    let access = access::delegate(&ctx, &warehouse, &ident, access::wanted(call.headers())).await?;
+    let access = access::delegate(&ctx, &warehouse, &ident, loaded.table_uuid, access::wanted(call.headers())).await?;
     match (&loaded.etag, access) {
         // SECURITY: only here, after the load was authorized (R30).
         (Some(etag), None) if still_current(call.headers(), etag) => render::not_modified(etag),

@@ -55,6 +55,29 @@ async fn reports_are_summed() {
     assert_eq!(reported.iter().map(|record| record["count"].as_u64().unwrap()).sum::<u64>(), 3);
 }
 
+/// reports are kept, and shown to who reads the trail: counts under closed names, with who sent them.
+#[tokio::test]
+async fn reports_are_listed() {
+    let world = World::make().await;
+    for report in [scan(), commit()] {
+        drop(world.engineer.post(&path(OPEN), &report).await.expect(204));
+    }
+    let shown = world.admin.get("/api/v1/admin/reports").await.expect(200);
+    assert!(!shown.text().contains("hidden-literal") && !shown.text().contains("later-release"), "{}", shown.text());
+    let reports = shown.json()["reports"].as_array().unwrap().clone();
+    assert_eq!(reports.len(), 2);
+    let scan = reports.iter().find(|report| report["kind"] == "scan").unwrap();
+    assert_eq!((&scan["table"], &scan["snapshot_id"]), (&json!(format!("lake.pub.{OPEN}")), &json!(7)));
+    assert_eq!((&scan["metrics"]["result-data-files"], &scan["reported_by"]), (&json!(3), &json!("engineer")));
+    let of = format!("/api/v1/admin/reports?table_id={}", scan["table_id"].as_str().unwrap());
+    assert_eq!(world.admin.get(&of).await.expect(200).json()["reports"].as_array().unwrap().len(), 2);
+    let none = "/api/v1/admin/reports?table_id=0190a5b2-0000-7000-8000-000000000000";
+    assert_eq!(world.admin.get(none).await.expect(200).json()["reports"], json!([]));
+    drop(world.admin.get("/api/v1/admin/reports?table_id=x").await.expect(400));
+    drop(world.engineer.get("/api/v1/admin/reports").await.expect(403));
+    assert_eq!(world.stranger.get("/api/v1/admin/reports").await.json()["reports"].as_array().map_or(0, Vec::len), 0);
+}
+
 /// a report is authorized like a load of the table, and refused if it is none.
 #[tokio::test]
 async fn who_may_not_load_reports_nothing() {

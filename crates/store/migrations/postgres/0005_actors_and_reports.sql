@@ -15,3 +15,24 @@ ALTER TABLE audit ADD COLUMN actor_id UUID;
 ALTER TABLE audit ADD COLUMN actor_name TEXT COLLATE "C";
 ALTER TABLE jobs ADD COLUMN actor_id UUID;
 ALTER TABLE jobs ADD COLUMN actor_name TEXT COLLATE "C";
+
+-- What clients reported of their scans and commits: counts only, the newest of each tenant.
+CREATE TABLE metrics_reports (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    -- Begins with the time it came at.
+    id UUID NOT NULL,
+    at BIGINT NOT NULL,
+    request_id TEXT COLLATE "C" NOT NULL,
+    principal_id UUID NOT NULL,
+    principal_name TEXT COLLATE "C" NOT NULL,
+    actor_id UUID,
+    actor_name TEXT COLLATE "C",
+    relation_id UUID NOT NULL,
+    relation_name TEXT COLLATE "C" NOT NULL,
+    -- scan or commit.
+    kind TEXT COLLATE "C" NOT NULL,
+    snapshot_id BIGINT NOT NULL,
+    metrics TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id) REFERENCES tenants (id)
+);

@@ -15,3 +15,24 @@ ALTER TABLE audit ADD COLUMN actor_id BLOB;
 ALTER TABLE audit ADD COLUMN actor_name TEXT;
 ALTER TABLE jobs ADD COLUMN actor_id BLOB;
 ALTER TABLE jobs ADD COLUMN actor_name TEXT;
+
+-- What clients reported of their scans and commits: counts only, the newest of each tenant.
+CREATE TABLE metrics_reports (
+    tenant_id TEXT NOT NULL,
+    -- Begins with the time it came at.
+    id BLOB NOT NULL,
+    at BIGINT NOT NULL,
+    request_id TEXT NOT NULL,
+    principal_id BLOB NOT NULL,
+    principal_name TEXT NOT NULL,
+    actor_id BLOB,
+    actor_name TEXT,
+    relation_id BLOB NOT NULL,
+    relation_name TEXT NOT NULL,
+    -- scan or commit.
+    kind TEXT NOT NULL,
+    snapshot_id BIGINT NOT NULL,
+    metrics TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id) REFERENCES tenants (id)
+);
