@@ -69,7 +69,7 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 /// If PostgreSQL's programs are missing: `cargo xtask test` leaves these tests out then, and says so.
 #[must_use]
 pub fn fresh_database() -> String {
-    CLUSTER.get_or_init(Cluster::new).fresh_database()
+    CLUSTER.get_or_init(Cluster::make).fresh_database()
 }
 
 impl Cluster {
@@ -78,7 +78,7 @@ impl Cluster {
     /// # Panics
     /// As [`fresh_database`].
     #[must_use]
-    pub fn new() -> Self {
+    pub fn make() -> Self {
         let programs = programs().expect("SKIPPED: PostgreSQL is not installed (Debian's package `postgresql`)");
         (0..3).find_map(|_| start(&programs)).expect("a PostgreSQL cluster")
     }

@@ -144,7 +144,7 @@ async fn commits_do_not_starve_a_revocation() {
 /// connections that were there nor on new ones, and no node starts on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_reads_on_a_demoted_primary() {
-    let mut cluster = crate::cluster::Cluster::new();
+    let mut cluster = crate::cluster::Cluster::make();
     let url = cluster.fresh_database();
     let world = World::over(|_| Database::Postgres(Secret::new(url))).await;
     let (acme, _, ns) = world.acme().await;
