@@ -117,11 +117,13 @@ pub async fn delegate(
     }
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
+    let ctx = &ctx.newest().await?;
     if row.table_uuid != table_uuid {
+        // SECURITY: to whom what is there now does not exist, nothing is there (R22).
+        resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?;
         return Err(Error::unavailable("table_replaced", "another table has taken this name; ask again")
             .with_retry_after(Duration::from_secs(1)));
     }
-    let ctx = &ctx.newest().await?;
     if wanted.vended_credentials {
         match vend_for(ctx, &warehouse, &row).await {
             Ok(credentials) if credentials.is_empty() => {}

@@ -22,8 +22,8 @@ use crate::{Catalog, ids::fresh_uuid, metadata::TableDoc, places, writer::Below}
 /// Files that one job deletes at once.
 const AT_ONCE_MAX: usize = 16;
 
-/// How long one call deletes: half a lease.
-const DELETE_MAX: Duration = Duration::from_secs(JOB_LEASE_SECONDS.unsigned_abs() / 2);
+/// How long one call deletes: most of a lease, so that one request that hangs and is sent again fits in.
+const DELETE_MAX: Duration = Duration::from_secs(JOB_LEASE_SECONDS.unsigned_abs() * 3 / 4);
 
 /// What there is to do.
 #[derive(Debug)]
@@ -172,7 +172,8 @@ impl Job {
         self.catalog.heavy().run(bytes, guarded).await.map_err(|_| JobProblem::Unreadable)
     }
 
-    /// Deletes files below the table's location, some at a time; those that are gone already are no error.
+    /// Deletes files below the table's location, some at a time; those that are gone already are no error. Renew the lease
+    /// right before.
     ///
     /// # Errors
     /// What stands in the way, a store too slow for the lease too; some of the files may be gone then.
@@ -190,14 +191,14 @@ impl Job {
         tokio::time::timeout(DELETE_MAX, all).await.unwrap_or(Err(JobProblem::Unavailable))
     }
 
-    /// Deletes the metadata files that a log names no more, if nothing names them again.
+    /// The names below the table's location of those metadata files that nothing names again.
     ///
     /// # Errors
     /// What stands in the way.
-    pub async fn delete_old_metadata(&self, files: &[String]) -> Result<(), JobProblem> {
+    pub async fn old_metadata(&self, files: &[String]) -> Result<Vec<Vec<String>>, JobProblem> {
         let named = self.named_now().await?;
         let old = files.iter().filter_map(|file| Location::parse(file).ok()).filter(|file| !named.contains(file));
-        self.delete(old.filter_map(|file| self.below(&file)).collect()).await
+        Ok(old.filter_map(|file| self.below(&file)).collect())
     }
 
     /// Every metadata file that the table names now; none if it was dropped.

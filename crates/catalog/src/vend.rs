@@ -12,7 +12,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use polder_policy::{Action, Permit, TableRef, actions};
 use polder_store::{AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf};
-use polder_types::{Error, Location, Micros, Result, Subject};
+use polder_types::{Caller, Error, Location, Micros, Result, Subject};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -141,6 +141,16 @@ fn policy_changed() -> Error {
         .with_retry_after(Duration::from_secs(1))
 }
 
+/// What a session is called in the provider's own logs: `polder-` and the principal's id, and of who acted for it the end,
+/// which is random; at most 64 characters.
+fn session_name(caller: &Caller) -> String {
+    let principal = caller.principal.id.0.simple();
+    match &caller.actor {
+        None => format!("polder-{principal}"),
+        Some(actor) => format!("polder-{principal}-{:020x}", actor.id.0.as_u128() & ((1 << 80) - 1)),
+    }
+}
+
 impl Vending {
     pub(crate) fn new(provider: Arc<Provider>, profile: &S3Profile, bucket: &str, address: &S3Address) -> Self {
         let (bucket, own, address) = (bucket.to_owned(), profile.keys(), address.clone());
@@ -187,8 +197,7 @@ impl Vending {
     async fn mint(&self, ctx: &OpCtx, wanted: &Wanted<'_>, scope: &Scope) -> Result<Session> {
         // SECURITY: a key that nobody knows of must not exist; if the record fails there is none.
         ctx.catalog().store().record_strict(self.record(ctx, wanted, scope)).await?;
-        let holder = format!("polder-{}", ctx.principal().id.0.simple());
-        let minted = self.provider.mint(scope, &holder, ctx.now()).await;
+        let minted = self.provider.mint(scope, &session_name(&ctx.principal().caller()), ctx.now()).await;
         let reason = minted.as_ref().err().map(Error::code);
         ctx.count_delegation("mint_credentials", wanted.grant.table(), of(wanted), reason);
         minted

@@ -41,7 +41,7 @@ pub trait Surroundings: Sync {
 /// Works on a job as far as this attempt comes.
 pub async fn run(job: &Job, world: &impl Surroundings) -> Ended {
     let done = match job.work() {
-        JobWork::OldMetadata { files } => job.delete_old_metadata(files).await.map(|()| false).map_err(Stop::Problem),
+        JobWork::OldMetadata { files } => Purge::new(job, world).old_metadata(files).await,
         JobWork::Purge { metadata_location } => Purge::new(job, world).table(metadata_location).await,
     };
     match done {
@@ -74,6 +74,16 @@ struct Purge<'a, S> {
 impl<'a, S: Surroundings> Purge<'a, S> {
     fn new(job: &'a Job, world: &'a S) -> Self {
         Self { job, world, deleted: HashSet::new(), waiting: Vec::new() }
+    }
+
+    /// Deletes metadata files that fell out of a log; whatever else is there stays.
+    async fn old_metadata(mut self, files: &[String]) -> Result<bool, Stop> {
+        let old = self.job.old_metadata(files).await?;
+        for batch in old.chunks(BATCH_FILES) {
+            self.waiting = batch.to_vec();
+            self.flush().await?;
+        }
+        Ok(false)
     }
 
     /// Deletes a table. True if nothing is left at its location.

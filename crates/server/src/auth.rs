@@ -264,20 +264,45 @@ impl Authenticator {
         policy_version: i64,
         arrival: &Arrival,
     ) {
+        let object = match denial {
+            ImpersonationDenial::Refused(subject) => subject.name.to_string(),
+            ImpersonationDenial::Unknown => "unknown".to_owned(),
+        };
+        self.count_token_refused(operation, actor, object, denial.as_str(), policy_version, arrival);
+    }
+
+    /// Counts that somebody who is known gets no token, in the trail of its tenant.
+    pub(crate) fn count_refusal(
+        &self,
+        operation: &'static str,
+        caller: &Principal,
+        reason: &'static str,
+        policy_version: i64,
+        arrival: &Arrival,
+    ) {
+        self.count_token_refused(operation, caller, caller.name.to_string(), reason, policy_version, arrival);
+    }
+
+    fn count_token_refused(
+        &self,
+        operation: &'static str,
+        caller: &Principal,
+        object: String,
+        reason: &'static str,
+        policy_version: i64,
+        arrival: &Arrival,
+    ) {
         self.metrics.authenticated(AuthOutcome::TokenRefused);
         self.store.count(CountedEvent {
-            tenant: Some(actor.tenant.clone()),
+            tenant: Some(caller.tenant.clone()),
             at: arrival.now,
             request: arrival.request_id,
-            caller: Some(actor.caller()),
+            caller: Some(caller.caller()),
             action: operation,
             subject: Subject::Principal,
-            object: match denial {
-                ImpersonationDenial::Refused(subject) => subject.name.to_string(),
-                ImpersonationDenial::Unknown => "unknown".to_owned(),
-            },
+            object,
             decision: Decision::Deny,
-            reason: Some(denial.as_str()),
+            reason: Some(reason),
             policy_version,
         });
     }

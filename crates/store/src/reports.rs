@@ -94,6 +94,19 @@ impl Memory {
         self.count += 1;
         of_tenant.push_back(waiting);
     }
+
+    /// Takes back what could not be written, before what came since.
+    fn put_back(&mut self, tenant: &TenantId, reports: Vec<Waiting>) {
+        let of_tenant = self.waiting.entry(tenant.clone()).or_default();
+        for report in reports.into_iter().rev() {
+            if of_tenant.len() >= WAITING_TENANT_MAX || self.count >= WAITING_MAX {
+                self.dropped = self.dropped.saturating_add(1);
+            } else {
+                self.count += 1;
+                of_tenant.push_front(report);
+            }
+        }
+    }
 }
 
 /// Reports that wait for their flush.
@@ -147,9 +160,8 @@ impl Store {
                 let written =
                     self.write("write_reports", move |tx| Box::pin(async move { write(tx, &of, &chunk).await })).await;
                 if let Err(error) = written {
-                    let mut memory = self.reports().memory();
                     // With the ids they have, so that none is written twice if it did land.
-                    kept.into_iter().for_each(|report| memory.add(&tenant, report));
+                    self.reports().memory().put_back(&tenant, kept);
                     outcome = Err(error);
                 }
             }

@@ -141,3 +141,15 @@ async fn without_a_proof_nothing_is_handed_out_yet() {
         assert!(vending.verdict.get().is_none(), "{number}");
     }
 }
+
+/// R38: the provider's own log tells keys of somebody from keys that another took for them; STS takes 64 characters.
+#[test]
+fn a_session_names_who_acts() {
+    let plain = Caller::plain(polder_types::PrincipalId(Uuid::from_u128(1)), "ann");
+    let actor =
+        Some(polder_types::PrincipalRef { id: polder_types::PrincipalId(Uuid::from_u128(2)), name: "trino".into() });
+    let acted = Caller { actor, ..plain.clone() };
+    assert_eq!(session_name(&plain), format!("polder-{:032x}", 1));
+    assert_eq!(session_name(&acted), format!("polder-{:032x}-{:020x}", 1, 2));
+    assert!(session_name(&acted).len() <= 64);
+}

@@ -107,7 +107,9 @@ async fn grant(
         None => principal.scopes,
     };
     if !scopes.within(principal.scopes) {
-        return Err(Error::invalid("invalid_scope", "the key does not hold a scope that was asked for").into());
+        app.auth().count_refusal(ISSUE_TOKEN, &principal, "scope", snapshot.version(), arrival);
+        let told = "the key does not hold a scope that was asked for";
+        return Err(Refusal::Recorded(Error::invalid("invalid_scope", told)));
     }
     Ok(respond(app, &principal, scopes, (&snapshot, end), arrival)?)
 }
@@ -121,12 +123,15 @@ async fn impersonated(
 ) -> Result<Holder, Refusal> {
     let refused = || Error::invalid("invalid_grant", "the actor token is not a valid access token of this server");
     let token = issuer(app)?.verify(actor).filter(|token| token.expires_at.is_some_and(|end| end > arrival.now));
-    // SECURITY: a token to act for somebody makes no other one (R38).
-    let token = token.filter(|token| matches!(token.credential, CredentialId::Key(_))).ok_or_else(refused)?;
-    if client.is_some_and(|client| client.tenant != token.tenant || client.credential != token.credential) {
-        return Err(refused().into());
-    }
+    let token = token.ok_or_else(refused)?;
     let (actor, snapshot, _) = holder(app, &token, arrival).await?;
+    // SECURITY: a token to act for somebody makes no other one (R38), and beside a key goes that key's token only.
+    let chained = !matches!(token.credential, CredentialId::Key(_));
+    if chained || client.is_some_and(|client| client.tenant != token.tenant || client.credential != token.credential) {
+        let reason = if chained { "chained_actor" } else { "foreign_actor" };
+        app.auth().count_refusal(ISSUE_TOKEN, &actor, reason, snapshot.version(), arrival);
+        return Err(Refusal::Recorded(refused()));
+    }
     let denial = match unsigned::subject(subject) {
         None => ImpersonationDenial::Unknown,
         Some(text) => match snapshot.impersonate(&actor, &text, arrival.now) {

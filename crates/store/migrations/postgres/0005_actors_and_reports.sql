@@ -1,20 +1,4 @@
--- Roles whose holders may act for the holders of another role (decision 0030). A row is part of the acting role.
-CREATE TABLE impersonations (
-    tenant_id TEXT COLLATE "C" NOT NULL,
-    role_id UUID NOT NULL,
-    subject_role_id UUID NOT NULL,
-    PRIMARY KEY (tenant_id, role_id, subject_role_id),
-    -- A node of the version before deletes roles and knows nothing of these.
-    FOREIGN KEY (tenant_id, role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
-    FOREIGN KEY (tenant_id, subject_role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE
-);
-CREATE INDEX impersonations_subject ON impersonations (tenant_id, subject_role_id);
-
--- Who acted for the principal, if it did not act itself.
-ALTER TABLE audit ADD COLUMN actor_id UUID;
-ALTER TABLE audit ADD COLUMN actor_name TEXT COLLATE "C";
-ALTER TABLE jobs ADD COLUMN actor_id UUID;
-ALTER TABLE jobs ADD COLUMN actor_name TEXT COLLATE "C";
+-- In the order in which transactions of running nodes take these tables: tenants, roles, jobs, audit.
 
 -- What clients reported of their scans and commits: counts only, the newest of each tenant.
 CREATE TABLE metrics_reports (
@@ -36,3 +20,21 @@ CREATE TABLE metrics_reports (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 );
+
+-- Roles whose holders may act for the holders of another role (decision 0030). A row is part of the acting role.
+CREATE TABLE impersonations (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    role_id UUID NOT NULL,
+    subject_role_id UUID NOT NULL,
+    PRIMARY KEY (tenant_id, role_id, subject_role_id),
+    -- A node of the version before deletes roles and knows nothing of these.
+    FOREIGN KEY (tenant_id, role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, subject_role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX impersonations_subject ON impersonations (tenant_id, subject_role_id);
+
+-- Who acted for the principal, if it did not act itself.
+ALTER TABLE jobs ADD COLUMN actor_id UUID;
+ALTER TABLE jobs ADD COLUMN actor_name TEXT COLLATE "C";
+ALTER TABLE audit ADD COLUMN actor_id UUID;
+ALTER TABLE audit ADD COLUMN actor_name TEXT COLLATE "C";

@@ -21,6 +21,9 @@ struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     asked_by: String,
+    /// Who acted for it, if it did not act itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<String>,
     request_id: String,
     created_at: Micros,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +44,7 @@ impl From<JobRow> for JobView {
             files: row.files,
             problem: row.problem,
             asked_by: row.asked_by.principal.name.to_string(),
+            actor: row.asked_by.actor.map(|actor| actor.name.to_string()),
             request_id: row.request.to_string(),
             created_at: row.created_at,
             due_at: row.ended_at.is_none().then_some(row.due_at),

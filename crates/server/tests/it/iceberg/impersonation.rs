@@ -390,6 +390,30 @@ async fn every_record_names_both() {
     assert_eq!(role["impersonates"], json!(["analyst"]));
 }
 
+/// R38, A-050: an exchange that is refused once its actor is known is in the trail of its tenant, with that actor.
+#[tokio::test]
+async fn refused_exchanges_name_their_actor() {
+    let rig = Rig::make().await;
+    let (_, session) = rig.session("analyst").await;
+    let (subject, actor) = (unsigned("analyst"), rig.actor().await);
+    drop(rig.ask(&subject, &session, &[]).await.expect(400));
+    let analyst = &rig.world.analyst_key;
+    let beside = [("client_id", analyst.id.as_str()), ("client_secret", analyst.secret.as_str())];
+    drop(rig.ask(&subject, &actor, &beside).await.expect(400));
+    drop(rig.ask(&subject, &actor, &[("scope", "admin:access")]).await.expect(400));
+    let records = rig.world.audit().await;
+    for (reason, principal, actor) in [
+        ("chained_actor", "analyst", json!("trino")),
+        ("foreign_actor", "trino", Value::Null),
+        ("scope", "analyst", json!("trino")),
+    ] {
+        let of = |record: &&Value| record["reason"] == reason && record["action"] == "get_token";
+        let record = records.iter().find(of).unwrap_or_else(|| panic!("no record of {reason}"));
+        assert_eq!((&record["principal"], &record["actor"]), (&json!(principal), &actor), "{reason}");
+        assert_eq!((&record["decision"], &record["count"]), (&json!("deny"), &json!(1)), "{reason}");
+    }
+}
+
 /// R29, A-061, R38: what was made for a session (an outcome under a key, a page, a plan) is not for its subject, nor the
 /// other way round.
 #[tokio::test]
