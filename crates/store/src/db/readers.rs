@@ -116,3 +116,6 @@ impl bb8::ManageConnection for Connector {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;
