@@ -144,7 +144,7 @@ def run(lake: Lake, step: Steps) -> None:
     @step("streaming with checkpoints")
     def _():
         found = client.run(
-            "streaming CREATE TEMPORARY TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '20', "
+            "streaming CREATE TEMPORARY TABLE numbers (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5', "
             "'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '100')",
             f"streaming INSERT INTO {ns}.s SELECT id, CAST(id AS STRING) FROM numbers",
             f"batch SELECT COUNT(*), COUNT(DISTINCT id) FROM {ns}.s",

@@ -212,7 +212,8 @@ fn client_config(profile: &S3Profile) -> BTreeMap<String, String> {
         ("client.region".to_owned(), profile.region.clone()),
         ("s3.path-style-access".to_owned(), profile.path_style.to_string()),
     ]);
-    config.extend(profile.endpoint.clone().map(|endpoint| ("s3.endpoint".to_owned(), endpoint)));
+    // With a slash at its end: ClickHouse cuts the endpoint off a location, and joins what is left to the bucket.
+    config.extend(profile.endpoint.as_ref().map(|endpoint| ("s3.endpoint".to_owned(), format!("{endpoint}/"))));
     config
 }
 

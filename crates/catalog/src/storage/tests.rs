@@ -77,7 +77,7 @@ fn clients_get_no_key_and_nothing_prints_one() {
     let config = storage.client_config(&place("s3://lake/a"));
     let expected = [
         ("client.region", "eu-north-1"),
-        ("s3.endpoint", "https://store.example:9000"),
+        ("s3.endpoint", "https://store.example:9000/"),
         ("s3.path-style-access", "true"),
     ];
     assert_eq!(*config, expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());

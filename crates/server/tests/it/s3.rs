@@ -55,7 +55,7 @@ async fn a_table_in_s3_lives_its_whole_life() {
     let location = first["metadata"]["location"].as_str().unwrap().to_owned();
     assert!(location.starts_with(&format!("{root}/")), "{location}");
     assert!(first["metadata-location"].as_str().unwrap().starts_with(&format!("{location}/metadata/00000-")));
-    let config = json!({"client.region": "us-east-1", "s3.endpoint": s3.endpoint(), "s3.path-style-access": "true"});
+    let config = json!({"client.region": "us-east-1", "s3.endpoint": format!("{}/", s3.endpoint()), "s3.path-style-access": "true"});
     assert_eq!(first["config"], config);
     let asked = world.engineer.get("/iceberg/v1/config?warehouse=lake").await.expect(200).json();
     assert_eq!(asked["defaults"], config);
@@ -162,7 +162,7 @@ async fn a_table_stays_in_its_warehouse() {
     for (name, location) in [("a", format!("{root}/own")), ("b", format!("{more}/b"))] {
         let made = world.engineer.post(&tables, &create(name, location.clone())).await.expect(200).json();
         assert_eq!(made["metadata"]["location"], location);
-        assert_eq!(made["config"]["s3.endpoint"], s3.endpoint());
+        assert_eq!(made["config"]["s3.endpoint"], format!("{}/", s3.endpoint()));
     }
     for foreign in [format!("{root}/own2/m.avro"), format!("{more}/b/m.avro"), "s3://x/m.avro".to_owned()] {
         let snapshot = json!({"snapshot-id": 1, "sequence-number": 1, "timestamp-ms": 4_000_000_000_000_i64,
