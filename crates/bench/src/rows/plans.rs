@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::tables::{NAMESPACE, create_namespace, creation, now_ms, table_path, tables_path};
 use crate::{
     Options, Result,
-    client::{Duel, Measured, cycle},
+    client::{Duel, Measured, Round, cycle},
     report::Line,
     stats::Spread,
     subject::{Installation, bearer},
@@ -38,7 +38,7 @@ pub(super) fn plans(options: &Options) -> Result<Vec<Line>> {
     let mut caller = Caller::connect(server.address, Some(&authorization))?;
     create_namespace(&mut caller, NAMESPACE)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut loads = Vec::new();
+    let (mut loads, mut requests) = (Vec::new(), Vec::new());
     for files in FILES {
         let name = format!("files_{files:05}");
         let created = caller.json("POST", &tables_path(NAMESPACE), Some(&creation(&name, 20)))?;
@@ -47,30 +47,48 @@ pub(super) fn plans(options: &Options) -> Result<Vec<Line>> {
         let range = |kind: &str, value: i64| json!({"type": kind, "term": "column_001", "value": value});
         let middle = files / 2 * ROWS;
         let filter = json!({"type": "and", "left": range("gt-eq", middle - 10), "right": range("lt", middle + 10)});
-        let (path, body) = (format!("{}/plan", table_path(NAMESPACE, &name)), json!({"filter": filter}));
-        let told = caller.json("POST", &path, Some(&body))?["file-scan-tasks"].as_array().map(Vec::len);
-        if told != Some(2) {
-            return Err(format!("{name}: {told:?} files were told, not 2").into());
+        let (bodies, told) = whole(&mut caller, &table_path(NAMESPACE, &name), json!({"filter": filter}))?;
+        if told != 2 {
+            return Err(format!("{name}: {told} files were told, not 2").into());
         }
-        let body = body.to_string();
-        let body = Some(("application/json", body.as_bytes()));
-        loads.push(server.load(1, cycle(vec![wire::request("POST", &path, Some(&authorization), body)])));
+        requests.push(u32::try_from(bodies.len())?);
+        let post = |(path, body): &(String, String)| {
+            wire::request("POST", path, Some(&authorization), Some(("application/json", body.as_bytes())))
+        };
+        loads.push(server.load(1, cycle(bodies.iter().map(post).collect())));
     }
     let (Some(reference), Some(subject)) = (loads.pop(), loads.pop()) else { return Err("no tables".into()) };
+    let [of_subject, of_reference] = *requests else { return Err("no tables".into()) };
     let rounds = Duel { subject, reference, rounds, each: Duration::from_millis(each) }.run()?;
-    let p50 = |measured: &Measured| measured.latency_us(0.5) / 1e3;
-    let ratio = Spread::of(rounds.iter().map(|round| p50(&round.subject) / p50(&round.reference)));
+    // A plan with all its tasks, in milliseconds.
+    let time = |requests: u32, measured: &Measured| f64::from(requests) / measured.rate * 1e3;
+    let (subject, reference) =
+        (|round: &Round| time(of_subject, &round.subject), |round: &Round| time(of_reference, &round.reference));
+    let ratio = Spread::of(rounds.iter().map(|round| subject(round) / reference(round)));
     Ok(vec![Line {
         what: format!("plan of 2 of {} data files in {} manifests, warm", FILES[0], FILES[0] / PER_MANIFEST),
         measured: ratio.times(),
         target: "of a table of 100 files",
         hit: None,
         details: format!(
-            "p50 {:.2} / {:.2} ms",
-            Spread::of(rounds.iter().map(|round| p50(&round.subject))).median,
-            Spread::of(rounds.iter().map(|round| p50(&round.reference))).median,
+            "{:.2} / {:.2} ms, in {of_subject} / {of_reference} requests",
+            Spread::of(rounds.iter().map(subject)).median,
+            Spread::of(rounds.iter().map(reference)).median,
         ),
     }])
+}
+
+/// The requests of a plan and of all its tasks, each with its path, and how many files they tell together.
+fn whole(caller: &mut Caller, table: &str, body: Value) -> Result<(Vec<(String, String)>, usize)> {
+    let (mut waiting, mut requests, mut told) = (vec![(format!("{table}/plan"), body)], Vec::new(), 0);
+    while let Some((path, body)) = waiting.pop() {
+        let answer = caller.json("POST", &path, Some(&body))?;
+        told += answer["file-scan-tasks"].as_array().map_or(0, Vec::len);
+        let tasks = answer["plan-tasks"].as_array().into_iter().flatten();
+        waiting.extend(tasks.map(|task| (format!("{table}/tasks"), json!({"plan-task": task}))));
+        requests.push((path, body.to_string()));
+    }
+    Ok((requests, told))
 }
 
 /// Writes manifests and their list, as a client does, and says the commit that appends them. The data files themselves are
