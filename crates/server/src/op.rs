@@ -135,13 +135,15 @@ where
             return Err(error);
         }
     };
-    // A commit runs on its own task and answers `Deadline` itself; this bound is for everything else.
-    let work = async {
+    // A commit runs on its own task and answers `Deadline` itself; this bound is for everything else. In boxes, so that what
+    // is handed from one future to the next is a pointer, not the handler's whole state, and no handler's state holds all
+    // that a key may ask for again.
+    let work = Box::pin(async {
         match key {
             None => handler(ctx, call).await,
-            Some(key) => idempotency::once(app, op, ctx, call, key, handler).await,
+            Some(key) => Box::pin(idempotency::once(app, op, ctx, call, key, handler)).await,
         }
-    };
+    });
     tokio::time::timeout_at(until + DEADLINE_GRACE, work).await.unwrap_or_else(|_| Err(deadline_passed()))
 }
 

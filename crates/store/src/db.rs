@@ -43,7 +43,7 @@ impl Db {
     pub(crate) async fn read(&self, statements: &Arc<AtomicU64>) -> Result<Session> {
         let conn = match self {
             Self::Sqlite(pool) => Conn::SqlitePooled(pool.acquire().await.map_err(failure)?),
-            Self::Postgres(readers, _) => Conn::PostgresReader(readers.get().await?),
+            Self::Postgres(readers, _) => Conn::PostgresReader(Box::pin(readers.get()).await?),
         };
         Ok(Session::new(conn, statements.clone()))
     }
@@ -54,7 +54,7 @@ impl Db {
             Self::Sqlite(pool) => Conn::SqliteTogether(pool.begin().await.map_err(failure)?),
             Self::Postgres(_, pool) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Conn::PostgresTogether(pool.begin_with(begin).await.map_err(failure)?)
+                Conn::PostgresTogether(Box::pin(pool.begin_with(begin)).await.map_err(failure)?)
             }
         };
         Ok(Session::new(conn, statements.clone()))
@@ -146,11 +146,12 @@ impl Session {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let rows = match self.backend() {
             Backend::Sqlite(conn) => {
-                let rows = query.sqlite().fetch_all(conn).await.map_err(failure);
+                let rows = Box::pin(query.sqlite().fetch_all(conn)).await.map_err(failure);
                 rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
             Backend::Postgres(conn) => {
-                let rows = answered(query.postgres().fetch_all(conn)).await;
+                // The driver's futures are kilobytes each, and would be part of the state of every request.
+                let rows = Box::pin(answered(query.postgres().fetch_all(conn))).await;
                 rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
         };

@@ -92,7 +92,9 @@ impl Store {
         if let Some(snapshot) = self.snapshots().at_least(tenant, version) {
             return Ok(Some(snapshot));
         }
-        let Some(parts) = load(&mut self.read_together().await?, tenant).await? else {
+        // In a box: it is seldom, and would be part of the state of every request, which is moved.
+        let read = Box::pin(async { load(&mut self.read_together().await?, tenant).await });
+        let Some(parts) = read.await? else {
             return Ok(None);
         };
         Ok(Some(self.snapshots().keep(Arc::new(PolicySnapshot::new(parts)))))
