@@ -33,7 +33,7 @@ impl S3Client {
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().expect("a client");
         let keys =
             AwsCredential { key_id: key_id.to_owned(), secret_key: secret.to_owned(), token: token.map(str::to_owned) };
-        Self { http, endpoint: endpoint.to_owned(), keys }
+        Self { http, endpoint: endpoint.trim_end_matches('/').to_owned(), keys }
     }
 
     /// A client with the keys in a table's `config`.
