@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use polder_policy::{Permit, actions};
@@ -96,7 +96,10 @@ impl Memory {
     }
 
     /// Takes back what could not be written, before what came since.
-    fn put_back(&mut self, tenant: &TenantId, reports: Vec<Waiting>) {
+    fn put_back(&mut self, tenant: &TenantId, reports: VecDeque<Waiting>) {
+        if reports.is_empty() {
+            return;
+        }
         let of_tenant = self.waiting.entry(tenant.clone()).or_default();
         for report in reports.into_iter().rev() {
             if of_tenant.len() >= WAITING_TENANT_MAX || self.count >= WAITING_MAX {
@@ -152,19 +155,18 @@ impl Store {
             std::mem::take(&mut memory.waiting)
         };
         let mut outcome = Ok(());
-        for (tenant, reports) in waiting {
-            let reports = Vec::from(reports);
-            for chunk in reports.chunks(CHUNK) {
-                let (of, chunk) = (tenant.clone(), chunk.to_vec());
-                let kept = chunk.clone();
-                let written =
+        for (tenant, mut left) in waiting {
+            while outcome.is_ok() && !left.is_empty() {
+                let chunk: Arc<[Waiting]> = left.iter().take(CHUNK).cloned().collect();
+                let (of, count) = (tenant.clone(), chunk.len());
+                outcome =
                     self.write("write_reports", move |tx| Box::pin(async move { write(tx, &of, &chunk).await })).await;
-                if let Err(error) = written {
-                    // With the ids they have, so that none is written twice if it did land.
-                    self.reports().memory().put_back(&tenant, kept);
-                    outcome = Err(error);
+                if outcome.is_ok() {
+                    left.drain(..count);
                 }
             }
+            // With the ids they have, so that none is written twice if it did land.
+            self.reports().memory().put_back(&tenant, left);
         }
         outcome
     }

@@ -1,8 +1,12 @@
+use polder_policy::Privilege;
 use polder_store::WarehouseRow;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{World, ident};
+use crate::{
+    SnapshotsMode,
+    testing::{World, ident},
+};
 
 /// a hint: words in any order and any number of headers; what is not known means nothing.
 #[test]
@@ -49,6 +53,28 @@ async fn a_document_goes_out_with_the_access_of_its_own_table_only() {
     let refused = delegate(&admin, &world.lake, &ident("t"), read.table_uuid, all).await.unwrap_err();
     assert_eq!((refused.kind(), refused.code()), (polder_types::ErrorKind::Unavailable, "table_replaced"));
     assert!(delegate(&admin, &world.lake, &ident("t"), replaced.table_uuid, all).await.unwrap().is_none());
+}
+
+/// R22: to whom the table that has the name now does not exist, it does not exist here either: not "replaced", absent.
+#[tokio::test]
+async fn what_took_the_name_is_told_to_those_who_may_know_it() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let read = world.create(&admin, "t").await.unwrap();
+    let object = crate::admin::grants::ObjectName {
+        warehouse: Some(world.lake.clone()),
+        namespace: Some(crate::testing::sales()),
+        table: Some("t".to_owned()),
+    };
+    let reader = world.principal("reader", &[Privilege::List, Privilege::Read], object).await;
+    crate::tables::load(&world.ctx(&reader).await, &world.lake, &ident("t"), SnapshotsMode::All).await.unwrap();
+    crate::tables::drop(&admin, &world.lake, &ident("t"), false).await.unwrap();
+    world.create(&admin, "t").await.unwrap();
+    let (reader, all) = (world.ctx(&reader).await, Delegation { vended_credentials: true, remote_signing: true });
+    let absent = load_credentials(&reader, &world.lake, &ident("no-such-table")).await.unwrap_err();
+    let refused = delegate(&reader, &world.lake, &ident("t"), read.table_uuid, all).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.subject()), (absent.kind(), absent.subject()), "{refused}");
+    assert_eq!(refused.kind(), polder_types::ErrorKind::NotFound);
 }
 
 /// R11: without a provider there are no keys, whatever is asked for.

@@ -414,6 +414,21 @@ async fn refused_exchanges_name_their_actor() {
     }
 }
 
+/// R38, A-050: a job that a session has asked for names both.
+#[tokio::test]
+async fn a_job_names_who_acted() {
+    let rig = Rig::make().await;
+    rig.world.grant("analyst", &["drop"], &json!({"warehouse": "lake"})).await;
+    let (session, _) = rig.session("analyst").await;
+    drop(session.delete(&format!("{OPEN}?purgeRequested=true")).await.expect(204));
+    let jobs = rig.world.admin.get(&format!("{ADMIN}/jobs")).await.expect(200).json();
+    assert_eq!(
+        (&jobs["jobs"][0]["asked_by"], &jobs["jobs"][0]["actor"]),
+        (&json!("analyst"), &json!("trino")),
+        "{jobs}"
+    );
+}
+
 /// R29, A-061, R38: what was made for a session (an outcome under a key, a page, a plan) is not for its subject, nor the
 /// other way round.
 #[tokio::test]
