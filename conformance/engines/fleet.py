@@ -21,8 +21,8 @@ from judge import Judge
 HERE = Path(__file__).resolve().parent
 # In the order in which they come to the shared table; ClickHouse cannot follow DuckDB, whose snapshots leave out the totals that it
 # wants to add to. One JVM at a time.
-ENGINES = ["pyiceberg_", "clickhouse", "duckdb_", "polars_", "daft_", "spark", "trino_", "flink"]
-# Seconds each, without a JVM.
+ENGINES = ["pyiceberg_", "clickhouse", "duckdb_", "polars_", "daft_", "iceberg_rust", "spark", "trino_", "flink"]
+# Seconds each, without a JVM or a build.
 FAST = ENGINES[:5]
 ENGINE_SECONDS_MAX = 900
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "polder-engines"
@@ -135,20 +135,29 @@ def interpreter(engine: str) -> Path:
     return python
 
 
-def artifacts(engine: str) -> list[Path]:
-    """Fetches what an engine needs from Maven."""
-    return [maven.artifact(coordinates, CACHE / "artifacts") for coordinates in getattr(module(engine), "ARTIFACTS", [])]
+def prepare(engine: str) -> None:
+    """Fetches what an engine needs from Maven, and makes what it makes itself."""
+    made = module(engine)
+    for coordinates in getattr(made, "ARTIFACTS", []):
+        maven.artifact(coordinates, CACHE / "artifacts")
+    if hasattr(made, "prepare"):
+        made.prepare(CACHE)
 
 
 def missing(engine: str) -> str | None:
     """Says what an engine needs that this machine does not have."""
-    wanted = getattr(module(engine), "JAVA", None)
+    made = module(engine)
+    if hasattr(made, "missing"):
+        return made.missing()
+    wanted = getattr(made, "JAVA", None)
     return maven.missing(wanted) if wanted else None
 
 
 def versions(engine: str) -> list[str]:
     """Returns the exact artifacts that were used."""
     made = module(engine)
+    if hasattr(made, "versions"):
+        return made.versions()
     names = getattr(made, "PACKAGES", [])
     asked = subprocess.run([str(interpreter(engine)), "-m", "pip", "list", "--format=json"], capture_output=True, check=True)
     installed = {row["name"].lower().replace("_", "-"): row["version"] for row in json.loads(asked.stdout)}

@@ -60,7 +60,7 @@ def run(names: list[str], keys: str, found: dict[str, list[Result]], absent: dic
                 print(f"SKIPPED {name}: {why}")
                 absent[name] = why
                 continue
-            fleet.artifacts(name)
+            fleet.prepare(name)
             able.append(name)
         results = []
         for name in able:

@@ -2,6 +2,7 @@
 //! `$n`. Owns connections and the statement counter; nothing outside this directory names a driver, but the opening
 //! of the database and its migrations in `open`.
 
+mod direct;
 mod errors;
 mod readers;
 #[macro_use]
@@ -20,6 +21,8 @@ use sqlx::{
     Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
 };
 
+pub(crate) use direct::Direct;
+use errors::direct_failure;
 pub(crate) use errors::{AGAIN, IO, failure};
 use readers::Reader;
 pub(crate) use readers::{Readers, require_primary};
@@ -72,7 +75,7 @@ impl Db {
 
 enum Conn {
     /// The writer's own.
-    Sqlite(SqliteConnection),
+    Direct(Direct),
     SqlitePooled(PoolConnection<Sqlite>),
     SqliteTogether(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
@@ -81,6 +84,7 @@ enum Conn {
 }
 
 enum Backend<'c> {
+    Direct(&'c mut Direct),
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
@@ -98,8 +102,9 @@ impl Session {
         Self { conn, statements, failed: false }
     }
 
-    pub(crate) fn writer(conn: SqliteConnection, statements: Arc<AtomicU64>) -> Self {
-        Self::new(Conn::Sqlite(conn), statements)
+    /// The session of SQLite's writer. Its statements block, so it belongs on a thread of its own.
+    pub(crate) fn writer(conn: Direct, statements: Arc<AtomicU64>) -> Self {
+        Self::new(Conn::Direct(conn), statements)
     }
 
     pub(crate) fn postgres(conn: PoolConnection<Postgres>, statements: Arc<AtomicU64>) -> Self {
@@ -108,7 +113,7 @@ impl Session {
 
     fn backend(&mut self) -> Backend<'_> {
         match &mut self.conn {
-            Conn::Sqlite(conn) => Backend::Sqlite(conn),
+            Conn::Direct(conn) => Backend::Direct(conn),
             Conn::SqlitePooled(conn) => Backend::Sqlite(conn),
             Conn::SqliteTogether(conn) => Backend::Sqlite(conn),
             Conn::Postgres(conn) => Backend::Postgres(conn),
@@ -119,7 +124,7 @@ impl Session {
 
     /// True where other nodes write to the same database.
     pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.conn, Conn::Sqlite(_) | Conn::SqlitePooled(_) | Conn::SqliteTogether(_))
+        !matches!(self.conn, Conn::Direct(_) | Conn::SqlitePooled(_) | Conn::SqliteTogether(_))
     }
 
     /// True once a statement failed.
@@ -131,6 +136,7 @@ impl Session {
     pub(crate) async fn execute(&mut self, query: Query) -> Result<u64> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let done = match self.backend() {
+            Backend::Direct(conn) => conn.execute(query).map_err(direct_failure),
             Backend::Sqlite(conn) => {
                 query.sqlite().execute(conn).await.map(|done| done.rows_affected()).map_err(failure)
             }
@@ -145,6 +151,7 @@ impl Session {
     pub(crate) async fn rows(&mut self, query: Query) -> Result<Vec<Row>> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let rows = match self.backend() {
+            Backend::Direct(conn) => conn.rows(query).map_err(direct_failure),
             Backend::Sqlite(conn) => {
                 let rows = Box::pin(query.sqlite().fetch_all(conn)).await.map_err(failure);
                 rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
@@ -171,6 +178,9 @@ impl Session {
     /// As [`Session::control`]; the row that it answers, if any.
     pub(crate) async fn control_row(&mut self, text: &'static str) -> Result<Option<Row>> {
         let done = match self.backend() {
+            Backend::Direct(conn) => {
+                conn.rows(sql(text)).map(|rows| rows.into_iter().next()).map_err(direct_failure)
+            }
             Backend::Sqlite(conn) => {
                 let row = sqlx::query(text).fetch_optional(conn).await.map_err(failure);
                 row.map(|row| row.map(Row::Sqlite))
@@ -203,9 +213,9 @@ impl Session {
     }
 
     /// Closes the writer's connection.
-    pub(crate) async fn close(self) {
-        if let Conn::Sqlite(conn) = self.conn
-            && let Err(error) = conn.close().await
+    pub(crate) fn close(self) {
+        if let Conn::Direct(conn) = self.conn
+            && let Err(error) = conn.close()
         {
             tracing::error!(error = %error, "the database did not close cleanly");
         }

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, atomic::AtomicU64},
+    thread,
     time::Duration,
 };
 
@@ -23,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::{
     SigningKey, StoreOptions,
     cache::Caches,
-    db::{Db, Readers, Session, failure, require_primary, sql},
+    db::{Db, Direct, Readers, Session, failure, require_primary, sql},
     fresh, jobs,
     root_key::Keys,
     store::Writing,
@@ -85,7 +86,9 @@ pub(crate) async fn sqlite(
         .create_if_missing(true);
     let mut conn = connect.connect().await.map_err(|error| unusable(path.display(), error))?;
     migrate_sqlite(&mut conn, path).await?;
-    let mut session = Session::writer(conn, statements.clone());
+    conn.close().await.map_err(|error| unusable(path.display(), error))?;
+    let direct = Direct::open(path, ACQUIRE_TIMEOUT).map_err(|error| unusable(path.display(), error))?;
+    let mut session = Session::writer(direct, statements.clone());
     jobs::release_all(&mut session).await?;
     let signing_key = signing_key(&mut session, keys, now).await?;
     let pool = SqlitePoolOptions::new()
@@ -97,7 +100,13 @@ pub(crate) async fn sqlite(
     let caches = Arc::new(Caches::new(false));
     let (writer, work) = Writer::new(Tx::new(session, caches.clone(), LastEvent::default()), options.queue);
     let task = TaskTracker::new();
-    task.spawn(work);
+    let running = task.token();
+    let work = move || {
+        let _running = running;
+        futures::executor::block_on(work);
+    };
+    // A thread of its own: its statements block, and what it waits for is its queue alone.
+    thread::Builder::new().name("polder-writer".to_owned()).spawn(work).map_err(Error::internal)?;
     let writing = Writing::Grouped { writer, task };
     Ok(Opened { db: Db::Sqlite(pool), writing, caches, signing_key, lock: Some(lock) })
 }

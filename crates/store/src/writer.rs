@@ -142,7 +142,7 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>, stop: Arc<Atom
         tx.witness = None;
         jobs.drain(..).for_each(|job| job.finish(&group));
     }
-    tx.session.close().await;
+    tx.session.close();
 }
 
 async fn transact(tx: &mut Tx, jobs: &mut [Box<dyn Job>], stop: &AtomicBool) -> Group {

@@ -30,8 +30,14 @@ pub(crate) fn failure(error: sqlx::Error) -> Error {
     }
 }
 
+/// Turns an error of SQLite's writer into ours.
+pub(crate) fn direct_failure(error: rusqlite::Error) -> Error {
+    let code = error.sqlite_error().and_then(|error| u32::try_from(error.extended_code).ok());
+    of_sqlite_code(code, error)
+}
+
 /// SQLite result codes, <https://www.sqlite.org/rescode.html>; the low byte is the class.
-fn of_sqlite_code(code: Option<u32>, error: sqlx::Error) -> Error {
+fn of_sqlite_code(code: Option<u32>, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     match code.map(|code| code & 0xff) {
         // NOMEM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB: after them nobody knows how far SQLite has come
         Some(7 | 8 | 10 | 11 | 14 | 26) => broken(error),
@@ -59,15 +65,15 @@ fn of_sqlstate(state: &str, error: sqlx::Error) -> Error {
     }
 }
 
-fn broken(error: sqlx::Error) -> Error {
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::unavailable(IO, "the metadata database cannot be used").with_source(error)
 }
 
-fn full(error: sqlx::Error) -> Error {
+fn full(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::unavailable("database_full", "the metadata database is full").with_source(error)
 }
 
-fn busy(error: sqlx::Error) -> Error {
+fn busy(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::unavailable("database_busy", "the metadata database is busy").with_source(error)
 }
 

@@ -7,6 +7,7 @@ use polder_types::{
     Error, JobId, KeyId, Micros, NamespaceId, PolicyId, PrincipalId, RelationId, Result, RoleId, TenantId,
 };
 use polder_types::{WarehouseId, WarehouseName};
+use rusqlite::types::{FromSql, Value as Cell};
 use serde::de::DeserializeOwned;
 use sqlx::{
     Decode, Postgres, Row as _, Sqlite, Type,
@@ -54,6 +55,11 @@ impl Query {
             Value::Blob(value) => query.bind(value),
             Value::Uuid(value) => query.bind(value),
         })
+    }
+
+    /// The text and the values for a connection of [`super::Direct`].
+    pub(super) fn direct(self) -> (&'static str, Vec<Value>) {
+        (self.sqlite, self.values)
     }
 
     pub(super) fn postgres(self) -> query::Query<'static, Postgres, PgArguments> {
@@ -129,6 +135,8 @@ impl<T: Bind> From<Option<T>> for Value {
 /// A row read.
 pub(crate) enum Row {
     Sqlite(SqliteRow),
+    /// Of SQLite's writer.
+    Direct(Vec<Cell>),
     Postgres(PgRow),
 }
 
@@ -136,13 +144,16 @@ impl Row {
     /// The value of a column, counted from 0.
     pub(crate) fn get<T>(&self, column: usize) -> Result<T>
     where
-        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> + FromSql,
     {
         match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+            Self::Sqlite(row) => row.try_get(column).map_err(Error::internal),
+            Self::Direct(cells) => {
+                let cell = cells.get(column).ok_or_else(|| Error::internal("a row has fewer columns"))?;
+                T::column_result(cell.into()).map_err(Error::internal)
+            }
+            Self::Postgres(row) => row.try_get(column).map_err(Error::internal),
         }
-        .map_err(Error::internal)
     }
 
     pub(crate) fn text(&self, column: usize) -> Result<String> {

@@ -1,5 +1,4 @@
 use polder_types::{ErrorKind, EventId, Micros, RequestId, Subject};
-use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::{
@@ -130,7 +129,7 @@ async fn a_failed_commit_is_told_to_every_job() {
 async fn a_commit_that_met_an_io_error_is_unknown_although_nothing_is_seen_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let _store = store(&dir, 16).await;
-    let conn = SqliteConnectOptions::new().filename(dir.path().join("polder.db")).connect().await.unwrap();
+    let conn = db::Direct::open(&dir.path().join("polder.db"), std::time::Duration::from_secs(5)).unwrap();
     let session = Session::writer(conn, Arc::default());
     let mut tx = Tx::new(session, Arc::new(Caches::new(false)), LastEvent::default());
     let io_error = || db::failure(sqlx::Error::Io(std::io::Error::other("the log could not be flushed")));
