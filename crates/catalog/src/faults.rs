@@ -25,11 +25,21 @@ pub(crate) enum Step {
     AfterTransaction,
 }
 
+/// What a test does at a step.
+#[cfg(test)]
+type Act = Box<dyn FnOnce() + Send>;
+
 /// The faults that a test has planned.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Faults {
     #[cfg(test)]
-    planned: std::sync::Arc<std::sync::Mutex<Vec<Step>>>,
+    planned: std::sync::Arc<std::sync::Mutex<Vec<(Step, Option<Act>)>>>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Faults")
+    }
 }
 
 impl Faults {
@@ -39,9 +49,12 @@ impl Faults {
         #[cfg(test)]
         {
             let mut planned = self.planned.lock().unwrap();
-            if let Some(index) = planned.iter().position(|wanted| *wanted == step) {
-                planned.remove(index);
-                return Err(io::Error::other(format!("planned fault at {step:?}")));
+            let next = planned.iter().position(|(wanted, _)| *wanted == step).map(|index| planned.remove(index));
+            drop(planned);
+            match next {
+                Some((_, Some(act))) => act(),
+                Some((_, None)) => return Err(io::Error::other(format!("planned fault at {step:?}"))),
+                None => {}
             }
         }
         let _ = step;
@@ -51,6 +64,12 @@ impl Faults {
     /// Plans a fault.
     #[cfg(test)]
     pub(crate) fn plan(&self, step: Step) {
-        self.planned.lock().unwrap().push(step);
+        self.planned.lock().unwrap().push((step, None));
+    }
+
+    /// Plans that something is done when a commit comes to this step, which goes on then.
+    #[cfg(test)]
+    pub(crate) fn before(&self, step: Step, act: impl FnOnce() + Send + 'static) {
+        self.planned.lock().unwrap().push((step, Some(Box::new(act))));
     }
 }

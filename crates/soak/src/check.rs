@@ -162,7 +162,13 @@ pub(crate) fn check(chains: &mut [Chain], batch: Batch<'_>) -> Vec<Finding> {
             presence(chains, *id, op, &mut found);
         }
     }
-    for (table, chain) in chains.iter_mut().enumerate() {
+    let reads: Vec<Option<usize>> = batch
+        .reads
+        .iter()
+        .map(|read| chains.get(read.table).and_then(|chain| seen(chain, read, &mut found)))
+        .collect();
+    let sights = sights(chains, &batch, &reads);
+    for ((table, chain), sights) in chains.iter_mut().enumerate().zip(sights) {
         let mut events = Vec::new();
         for id in batch.fresh {
             let Some((op, position)) = batch.ops.get(*id).zip(chain.positions.get(id)) else { continue };
@@ -170,15 +176,53 @@ pub(crate) fn check(chains: &mut [Chain], batch: Batch<'_>) -> Vec<Finding> {
             let ended = op.ended.filter(|_| matches!(op.fate, Fate::Done(_)));
             events.push(Event { started: op.started, ended, position: *position, writes: true, what: *id });
         }
-        for (index, read) in batch.reads.iter().enumerate().filter(|(_, read)| read.table == table) {
-            if let Some(position) = seen(chain, read, &mut found) {
+        for (index, (read, position)) in batch.reads.iter().zip(&reads).enumerate() {
+            if let Some(position) = position.filter(|_| read.table == table) {
                 let ended = Some(read.ended);
                 events.push(Event { started: read.started, ended, position, writes: false, what: index });
             }
         }
-        order(table, chain, batch.began, events, &mut found);
+        order(table, chain, batch.began, events, sights, &mut found);
     }
     found
+}
+
+/// For each table, when it must show which position at the latest, because a read of another table of the same commit has
+/// shown that commit: to whom a part of it is visible, all of it is.
+fn sights(chains: &[Chain], batch: &Batch<'_>, reads: &[Option<usize>]) -> Vec<Vec<(u64, usize)>> {
+    // Of each table, the positions that were read, ascending, each with the earliest end of a read at or after it.
+    let mut first_seen: Vec<Vec<(usize, u64)>> = vec![Vec::new(); chains.len()];
+    for (read, position) in batch.reads.iter().zip(reads) {
+        if let (Some(seen), Some(position)) = (first_seen.get_mut(read.table), position) {
+            seen.push((*position, read.ended));
+        }
+    }
+    for seen in &mut first_seen {
+        seen.sort_unstable();
+        seen.iter_mut().rev().fold(u64::MAX, |earliest, (_, ended)| {
+            *ended = earliest.min(*ended);
+            *ended
+        });
+    }
+    let mut sights = vec![Vec::new(); chains.len()];
+    for (id, op) in batch.fresh.iter().filter_map(|id| Some((id, batch.ops.get(*id)?))) {
+        let position = |table: &usize| Some((*table, *chains.get(*table)?.positions.get(id)?));
+        let places: Vec<(usize, usize)> = op.tables.iter().filter_map(position).collect();
+        if places.len() < 2 {
+            continue;
+        }
+        let earliest = places.iter().filter_map(|(table, position)| {
+            let seen = first_seen.get(*table)?;
+            seen.get(seen.partition_point(|(read, _)| read < position)).map(|(_, ended)| *ended)
+        });
+        let Some(earliest) = earliest.min() else { continue };
+        for (table, position) in places {
+            if let Some(sights) = sights.get_mut(table) {
+                sights.push((earliest, position));
+            }
+        }
+    }
+    sights
 }
 
 /// A commit that was answered is in all of its tables; any other in all or none.
@@ -212,26 +256,38 @@ struct Event {
     what: usize,
 }
 
-/// Whatever began after something else had been answered comes after it in the chain.
-fn order(table: usize, chain: &mut Chain, began: u64, mut events: Vec<Event>, found: &mut Vec<Finding>) {
-    let mut ends: Vec<(u64, usize)> = events.iter().filter_map(|e| Some((e.ended?, e.position))).collect();
+/// Whatever began after something else had been answered, or after a part of the same commit was seen, comes after it in
+/// the chain.
+fn order(
+    table: usize,
+    chain: &mut Chain,
+    began: u64,
+    mut events: Vec<Event>,
+    sights: Vec<(u64, usize)>,
+    found: &mut Vec<Finding>,
+) {
+    let answered = events.iter().filter_map(|e| Some((e.ended?, e.position, Class::Stale)));
+    let mut ends: Vec<_> = answered.chain(sights.into_iter().map(|(end, at)| (end, at, Class::Torn))).collect();
     ends.sort_unstable();
     events.sort_unstable_by_key(|event| event.started);
-    let (mut floor, mut ended) = (chain.floor, ends.iter().peekable());
+    let (mut floor, mut class, mut ended) = (chain.floor, Class::Stale, ends.iter().peekable());
     for event in events.iter().filter(|event| event.started >= began) {
-        while let Some((_, position)) = ended.next_if(|(end, _)| *end < event.started) {
-            floor = floor.max(*position);
+        while let Some((_, position, why)) = ended.next_if(|(end, ..)| *end < event.started) {
+            if *position > floor {
+                (floor, class) = (*position, *why);
+            }
         }
         if event.position < floor || (event.writes && event.position == floor && floor > 0) {
             let what = if event.writes { "operation" } else { "read" };
+            let why = if class == Class::Torn { "another table of its commit was seen" } else { "it was answered" };
             let text = format!(
-                "table {table}: {what} {} is at version {}, though version {floor} was answered before it began",
+                "table {table}: {what} {} is at version {}, though version {floor} was there before it began: {why}",
                 event.what, event.position
             );
-            found.push(Finding { class: Class::Stale, text });
+            found.push(Finding { class, text });
         }
     }
-    chain.floor = ends.iter().map(|(_, position)| *position).fold(chain.floor, usize::max);
+    chain.floor = ends.iter().map(|(_, position, _)| *position).fold(chain.floor, usize::max);
 }
 
 #[cfg(test)]

@@ -61,11 +61,13 @@ pub(crate) struct Caches {
     pub(crate) warehouses: Cache<WarehouseKey, Arc<WarehouseRow>>,
     pub(crate) default_warehouses: Cache<TenantId, Arc<WarehouseRow>>,
     pub(crate) namespaces: Cache<NamespaceKey, Arc<NamespaceRow>>,
-    pub(crate) tables: Cache<TableKey, Arc<TableRow>>,
+    tables: Cache<TableKey, Arc<TableRow>>,
     pub(crate) keys: Cache<KeyId, Arc<StoredKey>>,
     gate: RwLock<()>,
     hasher: RandomState,
     changes: Vec<AtomicU64>,
+    /// How many tables of each shard are withdrawn: none of them is kept again until that is over.
+    withdrawn: Vec<AtomicU64>,
 }
 
 /// The state of a key's change counter when a read began.
@@ -74,6 +76,11 @@ pub(crate) struct Seen {
     shard: usize,
     changes: u64,
 }
+
+/// The shards of tables that are withdrawn.
+#[derive(Default)]
+#[must_use = "it ends by `Caches::release`"]
+pub(crate) struct Withdrawn(Vec<usize>);
 
 impl Caches {
     pub(crate) fn new(shared: bool) -> Self {
@@ -88,6 +95,7 @@ impl Caches {
             gate: RwLock::new(()),
             hasher: RandomState::new(),
             changes: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
+            withdrawn: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -95,10 +103,21 @@ impl Caches {
         usize::try_from(self.hasher.hash_one(key)).unwrap_or_default() % SHARDS
     }
 
+    /// The row of a table, if it is kept: never one of a transaction of which another table is still as it was before.
+    pub(crate) fn table(&self, key: &TableKey) -> Option<Arc<TableRow>> {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        self.tables.get(key)
+    }
+
     /// Notes the state of a key before it is read from the database.
     pub(crate) fn seen(&self, key: &impl Hash) -> Seen {
         let shard = self.shard(key);
         Seen { shard, changes: self.changes.get(shard).map_or(0, |count| count.load(Ordering::Acquire)) }
+    }
+
+    /// Keeps a table that was read, as [`Caches::fill`].
+    pub(crate) fn fill_table(&self, seen: Seen, key: TableKey, row: Arc<TableRow>) {
+        self.fill(&self.tables, seen, key, row);
     }
 
     /// Keeps what was read, unless its key may have changed meanwhile.
@@ -111,7 +130,9 @@ impl Caches {
             return;
         }
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        if self.changes.get(seen.shard).is_some_and(|count| count.load(Ordering::Acquire) == seen.changes) {
+        let is_withdrawn = self.withdrawn.get(seen.shard).is_none_or(|count| count.load(Ordering::Acquire) > 0);
+        let is_as_seen = self.changes.get(seen.shard).is_some_and(|count| count.load(Ordering::Acquire) == seen.changes);
+        if is_as_seen && !is_withdrawn {
             cache.insert(key, value);
         }
     }
@@ -140,6 +161,38 @@ impl Caches {
     fn raise(&self, id: TenantId, version: i64) {
         if let Some(row) = self.tenants.get(&id).filter(|row| row.version < version) {
             self.tenants.insert(id, Arc::new(TenantRow { version, ..row.as_ref().clone() }));
+        }
+    }
+
+    /// Before the COMMIT of a transaction that changes several tables: none of them is kept from here until
+    /// [`Caches::release`], so that everybody reads all of them from the database, which changes them at once. Otherwise one
+    /// that is not kept would be seen as it is after, and then another, kept, as it was before.
+    pub(crate) fn withdraw(&self, changes: &[Change]) -> Withdrawn {
+        let keys = changes.iter().filter_map(|change| match change {
+            Change::Table(row) => Some(table_key(&row.table)),
+            Change::TableGone(key) => Some(key.clone()),
+            _ => None,
+        });
+        let keys: Vec<TableKey> = keys.collect();
+        if self.shared || keys.len() < 2 {
+            return Withdrawn(Vec::new());
+        }
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let withdrawn = keys.iter().map(|key| {
+            let shard = self.shard(key);
+            if let Some(count) = self.withdrawn.get(shard) {
+                count.fetch_add(1, Ordering::AcqRel);
+            }
+            self.tables.invalidate(key);
+            shard
+        });
+        Withdrawn(withdrawn.collect())
+    }
+
+    /// After the transaction, and after its changes were published if it was committed.
+    pub(crate) fn release(&self, withdrawn: Withdrawn) {
+        for count in withdrawn.0.into_iter().filter_map(|shard| self.withdrawn.get(shard)) {
+            count.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
@@ -195,3 +248,6 @@ impl Caches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

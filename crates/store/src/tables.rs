@@ -128,7 +128,7 @@ impl Store {
     /// `Unavailable` if the database is.
     pub async fn resolve_table(&self, warehouse: &WarehouseRef, ident: &TableIdent) -> Result<Option<Arc<TableRow>>> {
         let key = (warehouse.tenant.id.clone(), warehouse.id, ident.clone());
-        if let Some(row) = self.caches().tables.get(&key) {
+        if let Some(row) = self.caches().table(&key) {
             return Ok(Some(row));
         }
         let seen = self.caches().seen(&key);
@@ -147,7 +147,7 @@ impl Store {
         self.caches().met_version(&warehouse.tenant.id, row.int(15)?);
         let within = Arc::new(warehouses::warehouse_row(&row)?);
         let row = Arc::new(table_row(&row, WAREHOUSE_COLUMNS, within, ident)?);
-        self.caches().fill(&self.caches().tables, seen, key, row.clone());
+        self.caches().fill_table(seen, key, row.clone());
         Ok(Some(row))
     }
 

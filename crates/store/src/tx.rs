@@ -9,7 +9,7 @@ use polder_types::{Error, ErrorKind, EventId, Micros, Result, Subject, Warehouse
 use crate::{
     WarehouseRow,
     audit::Witness,
-    cache::{Caches, Change},
+    cache::{Caches, Change, Withdrawn},
     db::{Session, sql},
     fresh, warehouses,
 };
@@ -23,6 +23,8 @@ pub(crate) struct Tx {
     pub(crate) caches: Arc<Caches>,
     /// What the jobs of this transaction changed so far.
     pub(crate) changes: Vec<Change>,
+    /// Tables that nobody keeps while the transaction commits.
+    pub(crate) withdrawn: Withdrawn,
     /// The last audit record of this transaction: found after a failed COMMIT, the transaction landed.
     pub(crate) witness: Option<Witness>,
     /// The id of the last audit record of this process, so that ids grow in the order of writing.
@@ -44,7 +46,7 @@ impl std::ops::DerefMut for Tx {
 
 impl Tx {
     pub(crate) fn new(session: Session, caches: Arc<Caches>, last_event: LastEvent) -> Self {
-        Self { session, caches, changes: Vec::new(), witness: None, last_event }
+        Self { session, caches, changes: Vec::new(), withdrawn: Withdrawn::default(), witness: None, last_event }
     }
 
     /// Notes a change for the caches.

@@ -138,6 +138,7 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>, stop: Arc<Atom
         if matches!(group, Group::Committed) {
             tx.caches.publish(std::mem::take(&mut tx.changes));
         }
+        tx.caches.release(std::mem::take(&mut tx.withdrawn));
         tx.changes.clear();
         tx.witness = None;
         jobs.drain(..).for_each(|job| job.finish(&group));
@@ -162,6 +163,7 @@ async fn transact(tx: &mut Tx, jobs: &mut [Box<dyn Job>], stop: &AtomicBool) -> 
 }
 
 async fn commit(tx: &mut Tx, stop: &AtomicBool) -> Group {
+    tx.withdrawn = tx.caches.withdraw(&tx.changes);
     match tx.control("COMMIT").await {
         Ok(()) => Group::Committed,
         Err(error) => settle(tx, noted(error, stop), stop).await,

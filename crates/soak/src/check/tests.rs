@@ -231,3 +231,24 @@ fn what_lands_late_is_judged_when_it_does() {
     let found = look(&model, 10);
     assert_eq!(found.iter().map(|finding| finding.class).collect::<Vec<_>>(), [Class::Torn]);
 }
+
+#[test]
+fn a_commit_that_was_seen_in_one_table_and_then_not_in_another_is_torn() {
+    let mut model = Model::new();
+    let op = model.begin(&[0, 1]);
+    let locations = [0, 1].map(|table| model.apply(op, table)).to_vec();
+    model.read(0, 1);
+    model.read(1, 0);
+    model.end(op, Fate::Done(locations.clone()));
+    assert_eq!(model.classes(), [Class::Torn]);
+    // The other way round nothing is known of the second table yet, and an outcome that nobody was told may be seen too.
+    model.reads.clear();
+    model.time = 0;
+    model.ops[op].started = 0;
+    model.read(1, 0);
+    model.read(0, 1);
+    model.read(1, 1);
+    model.ops[op].ended = None;
+    model.ops[op].fate = Fate::Unknown;
+    assert_eq!(model.classes(), []);
+}

@@ -8,7 +8,10 @@ use polder_types::ErrorKind;
 use serde_json::json;
 
 use crate::{
-    Catalog, CatalogOptions, tables,
+    Catalog, CatalogOptions,
+    commit::RETRIES_MAX,
+    faults::Step,
+    tables,
     testing::{World, ident, set, table_commit},
 };
 
@@ -56,6 +59,34 @@ async fn committers_without_common_locks_lose_no_update_either() {
     }
     assert!(landed > 0);
     assert_eq!(world.files("orders").await.len(), landed + 1);
+}
+
+/// F2: a commit without requirements that do not hold any more starts again after a lost compare-and-swap, so often and no
+/// oftener. Somebody without its locks is faster each time, between the reading of the pointer and the transaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_swap_is_tried_again() {
+    for losses in [RETRIES_MAX, RETRIES_MAX + 1] {
+        let world = World::new().await;
+        let admin = world.admin().await;
+        world.create(&admin, "orders").await.unwrap();
+        let other = Catalog::new(world.catalog.store().clone(), CatalogOptions::default());
+        let faster = world.ctx_of(&other, &world.admin_key).await;
+        for index in 0..losses {
+            let (faster, lake, handle) = (faster.clone(), world.lake.clone(), tokio::runtime::Handle::current());
+            world.catalog.faults().before(Step::LinkFile, move || {
+                let commit = table_commit("orders", json!([]), set(&format!("faster{index}"), "v")).unwrap();
+                handle.block_on(tables::commit(&faster, &lake, vec![commit])).unwrap();
+            });
+        }
+        let outcome = world.commit(&admin, "orders", json!([]), set("k", "v")).await;
+        let lands = losses <= RETRIES_MAX;
+        assert_eq!(outcome.map(drop).map_err(|error| error.kind()), if lands { Ok(()) } else { Err(ErrorKind::Conflict) });
+        let doc = world.load(&admin, "orders").await.unwrap();
+        assert_eq!(doc.property("k").is_some(), lands);
+        assert!((0..losses).all(|index| doc.property(&format!("faster{index}")) == Some("v")));
+        let versions = 1 + losses as usize + usize::from(lands);
+        assert_eq!(world.files("orders").await.len(), versions, "the files of lost attempts are gone");
+    }
 }
 
 /// F5, A-064: a requirement that does not hold any more is 409, and nothing is written.
