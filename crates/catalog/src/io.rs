@@ -111,6 +111,11 @@ impl FileIo {
         self.run(move |writer| writer.check_place(&root, &place)).await
     }
 
+    /// As [`FileIo::check_place`], on the caller's thread. Blocks.
+    pub(crate) fn check_place_here(&self, root: &Location, place: &Location) -> Result<()> {
+        if is_local(place) { self.writer.check_place(root, place) } else { Ok(()) }
+    }
+
     /// Removes a file; see [`LocalWriter::delete`] and [`Bucket::delete`].
     pub(crate) async fn delete(&self, root: &Location, place: &Location) -> Result<()> {
         if !is_local(place) {

@@ -7,10 +7,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use polder_policy::{Action, Permit, actions};
 use polder_store::{NewReport, Page, PageRequest, TableEntry, TableRow};
-use polder_types::{Error, Namespace, Result, Scope, Subject, TableIdent, WarehouseName, rest::ReportMetricsRequest};
+use polder_types::{
+    Error, Location, Namespace, Result, Scope, Subject, TableIdent, WarehouseName, rest::ReportMetricsRequest,
+};
 use uuid::Uuid;
 
-use crate::{OpCtx, TableObjects, cache::StoredDoc, columns, metadata::TableDoc, places, resolve, view::etag};
+use crate::{
+    OpCtx, TableObjects, cache::StoredDoc, columns, io::FileIo, metadata::TableDoc, places, resolve, view::etag,
+};
 pub use register::{register, unregister};
 
 pub use crate::{
@@ -182,12 +186,42 @@ pub async fn rename(ctx: &OpCtx, warehouse: &WarehouseName, from: &TableIdent, t
     .await
 }
 
+/// A table that may be queried, before anybody has looked at its directory.
+// SECURITY: a document from the cache was read when the directory was still there. Whoever reads the data takes the real
+// place of the table's directory for its bound, so it must be no link to somewhere else.
+#[derive(Debug)]
+pub struct FoundTable {
+    table: QueryTable,
+    root: Location,
+    files: FileIo,
+}
+
+impl FoundTable {
+    /// Looks at the directory on another thread.
+    ///
+    /// # Errors
+    /// `Invalid` if it is a symbolic link; `Unavailable` if it cannot be looked at.
+    pub async fn placed(self) -> Result<QueryTable> {
+        self.files.check_place(&self.root, &self.table.row.location).await?;
+        Ok(self.table)
+    }
+
+    /// Looks at the directory here. Blocks.
+    ///
+    /// # Errors
+    /// As [`FoundTable::placed`].
+    pub fn placed_here(self) -> Result<QueryTable> {
+        self.files.check_place_here(&self.root, &self.table.row.location)?;
+        Ok(self.table)
+    }
+}
+
 /// Resolves and authorizes a table for a governed query; `warehouse` is the tenant's default if not named.
 ///
 /// # Errors
 /// `NotFound`, always of the table, if anything on its path does not exist or the caller may not know;
-/// `Forbidden` if the caller may not read it; `Invalid` if its directory is a symbolic link.
-pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &TableIdent) -> Result<QueryTable> {
+/// `Forbidden` if the caller may not read it.
+pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &TableIdent) -> Result<FoundTable> {
     ctx.require_scope(Scope::Query, actions::QueryTable::NAME, Subject::Table, &ident.to_string())?;
     let absent = || Error::not_found(Subject::Table, &ident.to_string());
     let store = ctx.catalog().store();
@@ -200,12 +234,10 @@ pub async fn for_query(ctx: &OpCtx, warehouse: Option<&WarehouseName>, ident: &T
     let ctx = &ctx.newest().await?;
     let permit = ctx.authorize(actions::QueryTable, &row.table)?; // SECURITY: nothing below may run without it
     let stored = ctx.catalog().metadata().current(&permit, &row).await?;
-    // SECURITY: a document from the cache was read when the directory was still there. Whoever reads the data takes the
-    // real place of the table's directory for its bound, so it must be no link to somewhere else.
-    let root = places::check_table_location(&row.warehouse, &row.location)?;
-    ctx.catalog().files().check_place(root, &row.location).await?;
-    let objects = ctx.catalog().files().objects(&row.location)?;
-    Ok(QueryTable { permit, row, doc: Arc::clone(stored.doc()), objects })
+    let root = places::check_table_location(&row.warehouse, &row.location)?.clone();
+    let files = ctx.catalog().files().clone();
+    let objects = files.objects(&row.location)?;
+    Ok(FoundTable { table: QueryTable { permit, row, doc: Arc::clone(stored.doc()), objects }, root, files })
 }
 
 #[cfg(test)]

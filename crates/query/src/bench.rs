@@ -133,10 +133,10 @@ impl Bench {
         let (Asked::Rows(query) | Asked::Plan(query)) = gated.asked else { panic!("not a query") };
         let local = Arc::new(QueryLocal::new([0; 32]));
         let (engine, memory_bytes, rows_max) = (self.engine.clone(), self.memory_bytes, self.rows_max);
-        let query_local = local.clone();
+        let (query_local, handle) = (local.clone(), self.pool.handle());
         let planned = self
             .pool
-            .think_async(&slot, self.until(), move || async move {
+            .think(&slot, self.until(), move || {
                 let tables: HashMap<_, _> = sources()
                     .into_iter()
                     .map(|(ns, name, source)| {
@@ -152,8 +152,9 @@ impl Bench {
                     now: Micros(1_700_000_000_000_000),
                     rows_max,
                     memory_bytes,
+                    explains: true,
                 };
-                plan(&engine, input).await
+                handle.block_on(plan(&engine, input))
             })
             .await?;
         Ok((planned, local))

@@ -3,6 +3,7 @@
 //! Nothing is released before its audit record is durable. Refuses to run anything but what `verify` let through.
 
 mod plans;
+mod prepare;
 mod release;
 
 use std::{sync::Arc, time::Duration};
@@ -18,21 +19,22 @@ use tokio::time::Instant;
 
 use crate::{
     answer::{ArrowAnswer, Explanation, PolicyApplied, Provenance, QueryAnswer},
-    error::unknown_table,
+    error::{Phase, internal, unknown_table},
     explain::{Told, tell},
-    gate::{self, Asked, Gated, RelationName},
+    gate::RelationName,
     govern::TableKey,
     information, json,
-    plan::{Engine, PlanInput, Planned, is_masked, plan},
+    plan::{Engine, Planned, is_masked},
     record::{self, Ran},
     resolve::{Resolved, Resolver},
     run::{Caps, Pool, Rows, Slot},
-    scan::{QueryLocal, TableCache},
+    scan::TableCache,
     trace::Origin,
 };
 
 use plans::Plans;
 pub use plans::ScanTasks;
+use prepare::{Prepared, Ready, Text};
 
 /// Most rows of an answer, whatever is configured or asked for (S-091).
 pub const ROWS_MAX: usize = 10_000;
@@ -168,31 +170,24 @@ impl Gateway {
     /// As [`Gateway::query`].
     pub async fn verify(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<(), Error> {
         let attempt = self.admit(ctx, request).await?;
-        let Gated { asked, relations, .. } = self.gate(&attempt).await?;
-        let (Asked::Rows(query) | Asked::Plan(query)) = asked else {
+        let (Prepared::Rows(ready) | Prepared::Plan(ready)) = self.prepare(&attempt, false).await?.1 else {
             return Err(crate::error::refused("a plan of anything but a query", None));
         };
-        let resolved = attempt.resolver(self).resolve(&relations).await?;
-        let (planned, _) = self.plan(&attempt, *query, &resolved).await?;
-        self.pool.discard(&attempt.slot, planned);
+        self.pool.discard(&attempt.slot, ready);
         Ok(())
     }
 
     /// Gates, plans and runs; the statement as its tree renders it, and what came of it.
     async fn outcome(&self, attempt: &Attempt<'_>) -> Result<(String, Outcome), Error> {
-        let Gated { asked, relations, canonical, labels } = self.gate(attempt).await?;
-        let mut outcome = match asked {
-            Asked::Rows(query) => {
-                let resolved = attempt.resolver(self).resolve(&relations).await?;
-                self.run(attempt, *query, resolved).await?
-            }
-            Asked::Plan(query) => {
-                let resolved = attempt.resolver(self).resolve(&relations).await?;
-                let (lines, facts) = self.told(attempt, *query, resolved).await?;
+        let (Text { canonical, labels }, prepared) = self.prepare(attempt, false).await?;
+        let mut outcome = match prepared {
+            Prepared::Rows(ready) => self.run(attempt, *ready).await?,
+            Prepared::Plan(ready) => {
+                let (lines, facts) = self.told(attempt, *ready).await?;
                 Outcome::of_batch(information::plan(&lines)?, facts)
             }
-            Asked::Columns(name) => self.columns(attempt, name).await?,
-            Asked::Tables(within) => self.tables(attempt, within).await?,
+            Prepared::Columns(name) => self.columns(attempt, name).await?,
+            Prepared::Tables(within) => self.tables(attempt, within).await?,
         };
         outcome.label(labels);
         Ok((canonical, outcome))
@@ -200,12 +195,11 @@ impl Gateway {
 
     async fn explanation(&self, ctx: &OpCtx, request: &QueryRequest) -> Result<Explanation, Error> {
         let attempt = self.admit(ctx, request).await?;
-        let Gated { asked, relations, canonical, .. } = self.gate(&attempt).await?;
-        let (Asked::Rows(query) | Asked::Plan(query)) = asked else {
+        let (Text { canonical, .. }, prepared) = self.prepare(&attempt, true).await?;
+        let (Prepared::Rows(ready) | Prepared::Plan(ready)) = prepared else {
             return Err(crate::error::refused("an explanation of anything but a query", None));
         };
-        let resolved = attempt.resolver(self).resolve(&relations).await?;
-        let (plan, facts) = self.told(&attempt, *query, resolved).await?;
+        let (plan, facts) = self.told(&attempt, *ready).await?;
         let told = Ran {
             action: "explain",
             canonical: &canonical,
@@ -234,40 +228,8 @@ impl Gateway {
         Ok(Attempt { ctx, request, slot, started, until, rows_max })
     }
 
-    async fn gate(&self, attempt: &Attempt<'_>) -> Result<Gated, Error> {
-        let sql = attempt.request.sql.clone();
-        self.pool.think(&attempt.slot, attempt.until, move || gate::check(&sql)).await
-    }
-
-    /// Plans and verifies on a thread with a big stack.
-    async fn plan(
-        &self,
-        attempt: &Attempt<'_>,
-        query: datafusion::sql::sqlparser::ast::Query,
-        resolved: &Resolved,
-    ) -> Result<(Planned, Arc<QueryLocal>), Error> {
-        let now = attempt.ctx.now();
-        let local = Arc::new(QueryLocal::new(salt()?));
-        let tables = resolved.governed(&local, self.engine.partitions());
-        let (engine, query_local) = (self.engine.clone(), local.clone());
-        let (rows_max, memory_bytes) = (attempt.rows_max, self.config.memory_bytes_max);
-        let work = move || async move {
-            let input = PlanInput { query, tables: &tables, local: &query_local, now, rows_max, memory_bytes };
-            plan(&engine, input).await
-        };
-        Ok((self.pool.think_async(&attempt.slot, attempt.until, work).await?, local))
-    }
-
-    async fn run(
-        &self,
-        attempt: &Attempt<'_>,
-        query: datafusion::sql::sqlparser::ast::Query,
-        resolved: Resolved,
-    ) -> Result<Outcome, Error> {
-        let (planned, local) = self.plan(attempt, query, &resolved).await?;
-        let Planned { logical, verified, origins, schema } = planned;
-        // Only an explanation needs it; dropped on a big stack, whatever becomes of the run.
-        self.pool.discard(&attempt.slot, logical);
+    async fn run(&self, attempt: &Attempt<'_>, ready: Ready) -> Result<Outcome, Error> {
+        let Ready { planned: Planned { verified, origins, schema, .. }, local, resolved } = ready;
         let caps = Caps { rows_max: attempt.rows_max, bytes_max: self.config.bytes_max };
         let rows = self.pool.run(attempt.slot.clone(), attempt.until, verified, caps).await?;
         let facts = Facts::new(&origins, &resolved);
@@ -285,13 +247,8 @@ impl Gateway {
     }
 
     /// The plan of a query in words.
-    async fn told(
-        &self,
-        attempt: &Attempt<'_>,
-        query: datafusion::sql::sqlparser::ast::Query,
-        resolved: Resolved,
-    ) -> Result<(Vec<String>, Facts), Error> {
-        let (planned, _) = self.plan(attempt, query, &resolved).await?;
+    async fn told(&self, attempt: &Attempt<'_>, ready: Ready) -> Result<(Vec<String>, Facts), Error> {
+        let Ready { planned, resolved, .. } = ready;
         let facts = Facts::new(&planned.origins, &resolved);
         let (rows_max, bytes_max) = (attempt.rows_max, self.config.bytes_max);
         let caps = format!(
@@ -301,6 +258,7 @@ impl Gateway {
         );
         let work = move || {
             let Planned { logical, origins, .. } = planned;
+            let logical = logical.ok_or_else(|| internal(Phase::Plan, "the plan to be told was not kept"))?;
             let tables = resolved.by_key();
             let told: Vec<Told<'_>> = tables
                 .iter()
@@ -316,7 +274,10 @@ impl Gateway {
     }
 
     async fn columns(&self, attempt: &Attempt<'_>, name: RelationName) -> Result<Outcome, Error> {
-        let resolved = attempt.resolver(self).resolve(std::slice::from_ref(&name)).await?;
+        let resolver = attempt.resolver(self);
+        let located = resolver.locate(vec![name.clone()]).await?;
+        let govern = move || resolver.govern(located);
+        let resolved = self.pool.think(&attempt.slot, attempt.until, govern).await?;
         let table = resolved.names.get(&name).ok_or_else(|| unknown_table(&name.join(".")))?;
         let batch = information::describe(&table.source.schema(), |column| table.source.masked(column))?;
         let facts = Facts {
@@ -342,8 +303,9 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Attempt<'_> {
-    fn resolver<'a>(&'a self, gateway: &'a Gateway) -> Resolver<'a> {
-        Resolver { ctx: self.ctx, cache: &gateway.cache, warehouse: self.request.warehouse.as_ref() }
+    fn resolver(&self, gateway: &Gateway) -> Resolver {
+        let warehouse = self.request.warehouse.clone();
+        Resolver { ctx: self.ctx.clone(), cache: gateway.cache.clone(), warehouse }
     }
 }
 

@@ -59,8 +59,8 @@ pub(crate) struct Engine {
 
 /// A statement's plan in its two forms.
 pub(crate) struct Planned {
-    /// As the planner made it, for the explanation.
-    pub(crate) logical: LogicalPlan,
+    /// As the planner made it, if it is to be explained.
+    pub(crate) logical: Option<LogicalPlan>,
     /// What may run.
     pub(crate) verified: VerifiedQuery,
     /// Where the output comes from, one for each column.
@@ -145,6 +145,8 @@ pub(crate) struct PlanInput<'a> {
     pub(crate) rows_max: usize,
     /// Most bytes of memory.
     pub(crate) memory_bytes: usize,
+    /// It is to be explained.
+    pub(crate) explains: bool,
 }
 
 /// Plans and verifies.
@@ -156,7 +158,8 @@ pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planne
     let logical = logical(&state, input.query, input.tables)?;
     let origins = trace(&logical)?;
     let watch = Watch::new(input.local);
-    let bounded = planned(functions::bound_plan(logical.clone(), &watch))?;
+    let kept = input.explains.then(|| logical.clone());
+    let bounded = planned(functions::bound_plan(logical, &watch))?;
     let limited = planned(limited(bounded, input.rows_max))?;
     let optimised = planned(state.optimize(&limited))?;
     // SECURITY: an optimiser rule may have made calls of its own.
@@ -171,7 +174,7 @@ pub(crate) async fn plan(engine: &Engine, input: PlanInput<'_>) -> Result<Planne
     let schema = physical.schema();
     let task = Arc::new(engine.task(&state, input.memory_bytes, rows));
     let verified = verify(physical, task, input.local)?;
-    Ok(Planned { logical, verified, origins, schema })
+    Ok(Planned { logical: kept, verified, origins, schema })
 }
 
 fn logical(

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use polder_catalog::{OpCtx, tables, visible_tables};
 use polder_policy::{Applied, DenialReason, Rule, actions};
 use polder_types::{Error, ErrorKind, Namespace, TableIdent, WarehouseName};
@@ -25,7 +25,7 @@ use crate::{
 
 /// Most tables that `information_schema` tells about.
 const DESCRIBED_TABLES_MAX: usize = 1000;
-/// Most names of a statement that are looked up at once: each may hold a blocking thread.
+/// Most names of a statement that are looked up at once: each may hold a connection.
 const RESOLVED_AT_ONCE: usize = 4;
 
 /// A table of the statement, with what the answer says about it.
@@ -35,6 +35,14 @@ pub(crate) struct ResolvedTable {
     /// `None` for the gateway's own tables.
     pub(crate) provenance: Option<ProvenanceTable>,
     pub(crate) policies: Vec<PolicyApplied>,
+}
+
+/// What a name stands for, before anybody has looked at the table's directory.
+pub(crate) enum Located {
+    /// A table of the catalog.
+    Table(Box<tables::FoundTable>),
+    /// One of the gateway's own.
+    Own(ResolvedTable),
 }
 
 /// The names of a statement that stand for something.
@@ -61,38 +69,61 @@ impl Resolved {
     }
 }
 
-/// Resolves names for the caller.
-pub(crate) struct Resolver<'a> {
-    pub(crate) ctx: &'a OpCtx,
-    pub(crate) cache: &'a TableCache,
+/// Resolves names for the caller. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Resolver {
+    pub(crate) ctx: OpCtx,
+    pub(crate) cache: TableCache,
     /// The warehouse of the request; the tenant's default one if absent.
-    pub(crate) warehouse: Option<&'a WarehouseName>,
+    pub(crate) warehouse: Option<WarehouseName>,
 }
 
-impl Resolver<'_> {
-    /// Resolves every name that stands for something the caller may read.
+/// The search for the names of a statement. It goes on wherever it is polled.
+pub(crate) type Locating = BoxFuture<'static, Result<Vec<(RelationName, Located)>, Error>>;
+
+impl Resolver {
+    /// Finds every name that stands for something the caller may read.
     ///
     /// # Errors
-    /// `Unsupported` for a table that this build cannot read, and what the catalog cannot answer now.
-    pub(crate) async fn resolve(&self, names: &[RelationName]) -> Result<Resolved, Error> {
-        // Side by side, in their order: each looks at its table's directory on another thread.
-        let lookups: Vec<_> = names.iter().map(|name| self.table(name)).collect();
-        let tables: Vec<_> = stream::iter(lookups).buffered(RESOLVED_AT_ONCE).try_collect().await?;
-        let found = names.iter().zip(tables).filter_map(|(name, table)| Some((name.clone(), Arc::new(table?))));
-        Ok(Resolved { names: found.collect() })
+    /// What the catalog cannot answer now.
+    pub(crate) fn locate(&self, names: Vec<RelationName>) -> Locating {
+        let resolver = self.clone();
+        Box::pin(async move {
+            // Side by side, in their order: each may ask the database.
+            let lookups: Vec<_> = names.iter().map(|name| resolver.table(name)).collect();
+            let tables: Vec<_> = stream::iter(lookups).buffered(RESOLVED_AT_ONCE).try_collect().await?;
+            Ok(names.into_iter().zip(tables).filter_map(|(name, table)| Some((name, table?))).collect())
+        })
     }
 
-    async fn table(&self, name: &RelationName) -> Result<Option<ResolvedTable>, Error> {
+    /// Looks at the tables' directories and puts the caller's policy over each. Blocks.
+    ///
+    /// # Errors
+    /// `Unsupported` for a table that this build cannot read; `Invalid` for a directory that is a symbolic link.
+    pub(crate) fn govern(&self, located: Vec<(RelationName, Located)>) -> Result<Resolved, Error> {
+        let mut names = HashMap::with_capacity(located.len());
+        for (name, located) in located {
+            let table = match located {
+                Located::Table(found) => govern(&self.cache, &found.placed_here()?)?,
+                Located::Own(table) => table,
+            };
+            names.insert(name, Arc::new(table));
+        }
+        Ok(Resolved { names })
+    }
+
+    async fn table(&self, name: &RelationName) -> Result<Option<Located>, Error> {
         let Some((warehouse, path)) = self.place(name).await? else { return Ok(None) };
         if let [schema, table] = path
             && schema == INFORMATION_SCHEMA
         {
-            return self.information(warehouse.as_ref(), table).await;
+            // Seldom asked for, and large: the state of no other search holds it.
+            return Ok(Box::pin(self.information(warehouse.as_ref(), table)).await?.map(Located::Own));
         }
         // A name that cannot be one of ours names nothing.
         let Some(ident) = ident(path) else { return Ok(None) };
-        match tables::for_query(self.ctx, warehouse.as_ref(), &ident).await {
-            Ok(table) => govern(self.cache, &table).map(Some),
+        match tables::for_query(&self.ctx, warehouse.as_ref(), &ident).await {
+            Ok(table) => Ok(Some(Located::Table(Box::new(table)))),
             // SECURITY: what may be known but not read is told apart from nothing at the other doors only (R22).
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => Ok(None),
             Err(error) => Err(error),
@@ -111,7 +142,7 @@ impl Resolver<'_> {
         {
             return Ok(Some((Some(warehouse), rest)));
         }
-        Ok(Some((self.warehouse.cloned(), name)))
+        Ok(Some((self.warehouse.clone(), name)))
     }
 
     async fn sees(&self, warehouse: &WarehouseName) -> Result<bool, Error> {
@@ -158,7 +189,7 @@ impl Resolver<'_> {
         };
         let Some(row) = row else { return Ok(Vec::new()) };
         let name = row.warehouse.name.clone();
-        let visible = match visible_tables(self.ctx, &name, DESCRIBED_TABLES_MAX).await {
+        let visible = match visible_tables(&self.ctx, &name, DESCRIBED_TABLES_MAX).await {
             Ok(visible) => visible,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -176,11 +207,8 @@ impl Resolver<'_> {
         warehouse: &WarehouseName,
         ident: &TableIdent,
     ) -> Result<Option<(datafusion::arrow::datatypes::SchemaRef, Vec<bool>)>, Error> {
-        let table = match tables::for_query(self.ctx, Some(warehouse), ident).await {
-            Ok(table) => govern(self.cache, &table),
-            Err(error) => Err(error),
-        };
-        match table {
+        let table = async { tables::for_query(&self.ctx, Some(warehouse), ident).await?.placed().await };
+        match table.await.and_then(|table| govern(&self.cache, &table)) {
             Ok(table) => {
                 let schema = table.source.schema();
                 let masked = (0..schema.fields().len()).map(|column| table.source.masked(column)).collect();

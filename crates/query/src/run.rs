@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashMap,
-    future::Future,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -133,20 +132,6 @@ impl Pool {
             Ok(Err(_)) => Err(internal(Phase::Plan, "planning panicked")),
             Err(_) => Err(deadline()),
         }
-    }
-
-    /// As [`Pool::think`], for work that has to wait for other work in between.
-    ///
-    /// # Errors
-    /// As [`Pool::think`].
-    pub(crate) async fn think_async<T, F, W>(&self, slot: &Slot, until: Instant, work: W) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Error>>,
-        W: FnOnce() -> F + Send + 'static,
-    {
-        let handle = self.handle.clone();
-        self.think(slot, until, move || handle.block_on(work())).await
     }
 
     /// Runs a verified query and collects its rows.

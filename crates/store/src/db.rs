@@ -18,7 +18,7 @@ use std::{
 
 use polder_types::Result;
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
+    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
 };
 
 pub(crate) use direct::Direct;

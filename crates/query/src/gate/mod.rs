@@ -32,8 +32,11 @@ pub(crate) const RELATIONS_MAX: usize = 128;
 
 /// Most characters of a column name made from an expression.
 const LABEL_CHARS_MAX: usize = 200;
-/// The stack that the parser gets. Address space, not memory.
+/// The stack that the parser of a long statement gets. Address space, not memory.
 const PARSER_STACK_BYTES: usize = 256 * 1024 * 1024;
+/// What a token may take of a stack: whatever recurses over a statement uses up one at least with each level, and the frames
+/// of a level of the parser, the largest of all, are some ten kilobytes in a debug build.
+const STACK_BYTES_PER_TOKEN: usize = 128 * 1024;
 /// The parser's own count of recursion; it counts several levels for each of ours.
 const PARSER_RECURSION_MAX: usize = 512;
 
@@ -82,6 +85,11 @@ pub(crate) fn check(sql: &str) -> Result<Gated, Error> {
     let tokens = text::tokens(sql)?;
     // SECURITY: before the parser recurses over them.
     nesting::check(&tokens)?;
+    let bytes = tokens.len().saturating_mul(STACK_BYTES_PER_TOKEN);
+    // A thread of its own costs more than parsing a short statement.
+    if stacker::remaining_stack().is_some_and(|left| bytes < left) {
+        return understand(tokens);
+    }
     on_a_huge_stack(|| understand(tokens))
 }
 

@@ -37,7 +37,7 @@ async fn governed(world: &World) -> (KeyId, KeyId) {
 
 /// The names of the masked columns of the current schema.
 async fn masked(ctx: &OpCtx, table: &TableIdent) -> Vec<String> {
-    let query = tables::for_query(ctx, None, table).await.unwrap();
+    let query = tables::for_query(ctx, None, table).await.unwrap().placed().await.unwrap();
     let Some(obligations) = query.permit.obligations() else { return Vec::new() };
     let schema = policy_schema(query.doc.current_schema().unwrap());
     let rules = lower(obligations, &schema).fields;

@@ -16,7 +16,7 @@ async fn a_table_behind_a_link_is_not_queried() {
     let admin = world.admin().await;
     for name in ["orders", "secret"] {
         world.create(&admin, name).await.unwrap();
-        tables::for_query(&admin, None, &ident(name)).await.unwrap();
+        tables::for_query(&admin, None, &ident(name)).await.unwrap().placed().await.unwrap();
     }
     let path_of = async |name: &str| {
         let doc = world.load(&admin, name).await.unwrap();
@@ -27,9 +27,11 @@ async fn a_table_behind_a_link_is_not_queried() {
     for target in [&secret, world.directory.path(), &world.directory.path().join("nowhere")] {
         symlink(target, &orders).unwrap();
         tables::load(&admin, &world.lake, &ident("orders"), SnapshotsMode::All).await.unwrap(); // from the cache
-        let error = tables::for_query(&admin, None, &ident("orders")).await.unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, "location_not_allowed"), "{}", target.display());
+        let found = async || tables::for_query(&admin, None, &ident("orders")).await.unwrap();
+        for error in [found().await.placed().await.unwrap_err(), found().await.placed_here().unwrap_err()] {
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, "location_not_allowed"), "{}", target.display());
+        }
         std::fs::remove_file(&orders).unwrap();
     }
-    tables::for_query(&admin, None, &ident("secret")).await.unwrap();
+    tables::for_query(&admin, None, &ident("secret")).await.unwrap().placed_here().unwrap();
 }

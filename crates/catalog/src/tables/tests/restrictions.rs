@@ -30,7 +30,7 @@ async fn governed() -> Governed {
 
 /// The names of the columns that are masked for the caller in the table's current schema.
 async fn masked(ctx: &OpCtx, table: &str) -> Vec<String> {
-    let query = tables::for_query(ctx, None, &ident(table)).await.unwrap();
+    let query = tables::for_query(ctx, None, &ident(table)).await.unwrap().placed().await.unwrap();
     let Some(obligations) = query.permit.obligations() else { return Vec::new() };
     let schema = policy_schema(query.doc.current_schema().unwrap());
     let policy = lower(obligations, &schema);
