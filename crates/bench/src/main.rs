@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks through them")]
 #![allow(clippy::disallowed_methods, reason = "a measuring tool: clocks and processes are its purpose")]
 
+mod answer;
 mod client;
 mod durable;
 mod engine;

@@ -46,11 +46,18 @@ async fn an_answer_carries_everything() {
     assert_eq!(
         policies,
         [
+            ("account", "mask", Some("account")),
+            ("badge", "mask", Some("badge")),
+            ("bonus", "mask", Some("bonus")),
+            ("born", "mask", Some("born")),
+            ("code", "mask", Some("code")),
             ("email", "mask", Some("email")),
+            ("grade", "mask", Some("grade")),
             ("no-secret", "hide_column", None),
             ("own-region", "row_filter", None),
             ("phone", "mask", Some("info.phone")),
             ("ssn", "mask", Some("ssn")),
+            ("token", "mask", Some("token")),
         ]
     );
     let text = answer.to_string();
@@ -178,7 +185,7 @@ async fn every_query_is_recorded() {
         (&detail["tables"], &detail["rows"], &detail["truncated"]),
         (&json!(["lake.pub.emp"]), &json!(3), &json!(false))
     );
-    assert_eq!(detail["policies"].as_array().unwrap().len(), 5);
+    assert_eq!(detail["policies"].as_array().unwrap().len(), 12);
     let mut denied: Vec<_> =
         records.iter().filter(|r| r.decision == "deny").filter_map(|r| r.reason.as_deref()).collect();
     denied.sort_unstable();

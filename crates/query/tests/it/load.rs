@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray},
     compute::{concat_batches, max, max_string, min, min_string},
-    datatypes::{DataType, Int64Type, SchemaRef},
+    datatypes::{DataType, Date32Type, Int64Type, SchemaRef},
 };
 use iceberg::{
     arrow::schema_to_arrow_schema,
@@ -195,6 +195,10 @@ fn bounds(column: &dyn Array) -> Option<(Datum, Datum)> {
         DataType::Int64 => {
             let values = column.as_primitive::<Int64Type>();
             Some((Datum::long(min(values)?), Datum::long(max(values)?)))
+        }
+        DataType::Date32 => {
+            let values = column.as_primitive::<Date32Type>();
+            Some((Datum::date(min(values)?), Datum::date(max(values)?)))
         }
         DataType::Utf8 => {
             let values = column.as_string::<i32>();
