@@ -51,7 +51,11 @@ pub(crate) fn check_named_location(warehouse: &WarehouseRow, text: &str) -> Resu
 // SECURITY: every location at every commit, whatever was changed (R4, R9, R10): a manifest list or data path in
 // a neighbour's directory would read, or overwrite, what the neighbour's policies protect.
 pub(crate) fn check_document(doc: &TableDoc, registered: &Location) -> Result<()> {
+    let prefix = format!("{registered}/");
     for named in doc.locations() {
+        if named.member != "location" && Location::is_plainly_below(&named.text, &prefix) {
+            continue;
+        }
         let place = Location::parse(&named.text).map_err(|error| {
             refused(&format!("location in `{}`", named.member), "it is not a valid location").with_source(error)
         })?;

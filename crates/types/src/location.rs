@@ -94,6 +94,20 @@ impl Location {
             && self.segments.iter().zip(&root.segments).all(|(a, b)| a == b)
     }
 
+    /// True if the text is, for certain, a location below the one whose canonical text, with a slash behind it, is `prefix`:
+    /// it goes on after that in plain names. Where many texts are looked at, most of them need no parsing; of the others
+    /// this says nothing.
+    #[must_use]
+    pub fn is_plainly_below(text: &str, prefix: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=');
+        let name = |name: &str| {
+            (1..=FILE_NAME_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(plain)
+                && name.bytes().any(|byte| byte != b'.')
+        };
+        text.len() <= LOCATION_BYTES_MAX && text.strip_prefix(prefix).is_some_and(|rest| rest.split('/').all(name))
+    }
+
     /// True if one of the two contains the other.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {

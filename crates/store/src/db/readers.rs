@@ -44,6 +44,8 @@ impl Readers {
     pub(crate) fn new(options: PgConnectOptions, count: u32, acquire_max: Duration) -> Self {
         let pool = bb8::Pool::builder()
             .max_size(count.max(1))
+            // The one that was used last: its server process still has at hand what it needs.
+            .queue_strategy(bb8::QueueStrategy::Lifo)
             .connection_timeout(acquire_max)
             .idle_timeout(Some(IDLE_MAX))
             .max_lifetime(Some(LIFETIME_MAX));

@@ -46,7 +46,41 @@ fn doubtful_locations_are_refused() {
     }
 }
 
+/// Text that is plainly below is; what is doubtful is left to the parser.
+#[test]
+fn plainly_below_is_below() {
+    let prefix = "s3://bucket/a/";
+    for below in ["s3://bucket/a/b", "s3://bucket/a/metadata/00001-x.metadata.json", "s3://bucket/a/day=1/..x"] {
+        assert!(Location::is_plainly_below(below, prefix), "{below}");
+    }
+    for doubtful in
+        ["s3://bucket/a/", "s3://bucket/a/..", "s3://bucket/a/../c", "s3://bucket/a/b//c", "s3://bucket/a/b/", "s3://bucket/a"]
+            .into_iter()
+            .chain(["s3a://bucket/a/b", "s3://bucket/ab", "s3://bucket/a/b%2e", "s3://bucket/a/b c", "s3://bucket/a/é", "s3://bucket/a/b?c"])
+    {
+        assert!(!Location::is_plainly_below(doubtful, prefix), "{doubtful}");
+    }
+    assert!(!Location::is_plainly_below(&format!("{prefix}{}", "x".repeat(256)), prefix));
+    assert!(!Location::is_plainly_below(&format!("{prefix}{}", "x/".repeat(2_100) + "x"), prefix));
+}
+
 proptest! {
+    /// R4, R7: what needs no parsing is what parsing would let through.
+    #[test]
+    fn plainly_below_agrees_with_parsing(
+        root in "(s3://bucket|file://|s3a://b)(/[a-z.]{1,3}){0,3}",
+        rest in r"[a-c./=%é?\ -]{0,12}",
+    ) {
+        let Ok(root) = Location::parse(&root) else { return Ok(()) };
+        let prefix = format!("{root}/");
+        for text in [format!("{prefix}{rest}"), format!("{root}{rest}"), rest] {
+            if Location::is_plainly_below(&text, &prefix) {
+                let place = Location::parse(&text).unwrap();
+                prop_assert!(place.is_within(&root) && place != root);
+            }
+        }
+    }
+
     /// A-004: text form and parsed form agree, and `is_within` equals "same segments then more".
     #[test]
     fn within_is_by_segments(a in "[a-z]{1,3}(/[a-z]{1,3}){0,4}", b in "[a-z]{1,3}(/[a-z]{1,3}){0,4}") {
