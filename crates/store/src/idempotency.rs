@@ -67,22 +67,38 @@ impl Outcome {
     /// The outcome of a request that was refused; `None` for an error that a retry may not meet again.
     #[must_use]
     pub fn refused(error: &Error) -> Option<Self> {
-        let lasting = matches!(
-            error.kind(),
-            ErrorKind::Invalid
-                | ErrorKind::Unprocessable
-                | ErrorKind::Forbidden
-                | ErrorKind::NotFound
-                | ErrorKind::AlreadyExists
-                | ErrorKind::Conflict
-                | ErrorKind::NotEmpty
-                | ErrorKind::Unsupported
-        );
-        lasting.then(|| {
+        is_lasting(error.kind()).then(|| {
             let mut message = redact::redact(error.message());
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
             Self::Refused { kind: error.kind(), subject: error.subject(), message }
         })
+    }
+}
+
+/// True for what a request is refused with for good. Each 4xx that an operation may come to by what it finds is one: an
+/// earlier attempt that is still on its way must not land after its client was told no, and has deleted its files (F8).
+fn is_lasting(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Invalid
+        | ErrorKind::Unprocessable
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Conflict
+        | ErrorKind::NotEmpty
+        | ErrorKind::Unsupported
+        // Of a document or of properties that would grow too large. A body that is too large never came as far as here.
+        | ErrorKind::TooLarge => true,
+        // The door's own, before it looks for a key: of the credential, the form of the answer, the body, the pace.
+        ErrorKind::Unauthenticated
+        | ErrorKind::NotAcceptable
+        | ErrorKind::RequestTimeout
+        | ErrorKind::RateLimited
+        // Told with 5xx: clients keep their files and ask again.
+        | ErrorKind::Unavailable
+        | ErrorKind::Deadline
+        | ErrorKind::CommitStateUnknown
+        | ErrorKind::Internal => false,
     }
 }
 

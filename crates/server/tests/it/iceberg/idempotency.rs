@@ -129,6 +129,27 @@ async fn a_refusal_stays() {
     assert_eq!(send(&world.engineer, &key(3), &stale_at, &stale).await.expect(409).text(), first.text());
 }
 
+/// F8: 413 for what would grow too large depends on what is there, as 409 does, and stays as it does.
+#[tokio::test]
+async fn a_refusal_for_its_size_stays() {
+    let world = World::make().await;
+    let at = format!("POST {LAKE}/namespaces/pub/properties");
+    let large = |names: &[&str]| -> Value {
+        let updates: serde_json::Map<String, Value> =
+            names.iter().map(|name| ((*name).to_owned(), json!("x".repeat(400_000)))).collect();
+        json!({"updates": updates})
+    };
+    drop(send(&world.engineer, &key(1), &at, &large(&["a", "b"])).await.expect(200));
+    let first = send(&world.engineer, &key(2), &at, &large(&["c"])).await.expect(413);
+    drop(send(&world.engineer, &key(3), &at, &json!({"removals": ["a", "b"]})).await.expect(200));
+    let again = send(&world.engineer, &key(2), &at, &large(&["c"])).await.expect(413);
+    assert_eq!(again.text(), first.text());
+    drop(send(&world.engineer, &key(4), &at, &large(&["c"])).await.expect(200));
+    // A body that is too large is no request of an operation: the key is free afterwards.
+    drop(send(&world.engineer, &key(5), &at, &large(&["d", "e", "f"])).await.expect(413));
+    drop(send(&world.engineer, &key(5), &at, &large(&["d"])).await.expect(200));
+}
+
 /// R29, R30, A-077: whoever may not see the table any more sees no metadata by an old key. A commit that landed is
 /// never answered 4xx: its client would delete the files that the table names.
 #[tokio::test]
