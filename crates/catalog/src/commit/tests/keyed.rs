@@ -46,7 +46,7 @@ async fn a_transaction_that_landed_is_not_too_large() {
     .unwrap();
     let error = without_room(&world, &admin.keyed(key)).run(Vec::new()).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::TooLarge, "transaction_too_large"));
-    let refusal = Outcome::refused(&error).expect("a refusal for good");
+    let refusal = Outcome::refused(&error, admin.snapshot().version()).expect("a refusal for good");
     assert!(!idempotency::keep_refusal(&admin, &key, refusal).await.unwrap(), "not to be told");
     assert_eq!(idempotency::earlier(&admin, &key).await.unwrap(), Some(Outcome::Done));
 }
@@ -60,7 +60,7 @@ async fn a_transaction_that_was_told_too_large_does_not_land() {
         world.create(&admin, name).await.unwrap();
     }
     let error = without_room(&world, &admin.keyed(key)).run(Vec::new()).await.unwrap_err();
-    let refusal = Outcome::refused(&error).expect("a refusal for good");
+    let refusal = Outcome::refused(&error, admin.snapshot().version()).expect("a refusal for good");
     assert!(idempotency::keep_refusal(&admin, &key, refusal).await.unwrap());
     let commits = ["a", "b"].map(|name| table_commit(name, json!([]), set("k", "v")).unwrap());
     let late = crate::tables::commit(&admin.keyed(key), &world.lake, commits.into()).await.unwrap_err();
