@@ -49,7 +49,7 @@ mod warehouses;
 mod writer;
 
 pub use audit::{AuditDetail, AuditFilter, AuditObject, AuditRecord, AuditRow, Decision};
-pub use counted::{CountedEvent, DelegationOf};
+pub use counted::{CountedDetail, CountedEvent, DelegationOf, HandedOut};
 pub use found::Founded;
 pub use glance::{Glance, Named};
 pub use grants::{GrantRow, GrantTarget, NewGrants};
