@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use polder_policy::{Action, TableRef, actions};
-use polder_store::{DelegationOf, TableRow, WarehouseRow};
+use polder_store::{DelegationOf, NamespaceRow, TableRow, WarehouseRow};
 use polder_types::{Error, Location, Micros, RelationId, Result, Secret, TableIdent, WarehouseName};
 use uuid::Uuid;
 
@@ -16,6 +16,9 @@ use crate::{
     tables::LoadedTable,
     vend::{Grant, Session, VENDED, Wanted},
 };
+
+/// The reason on record where a staged table's place could become another's before it is published.
+const UNHELD: &str = "place_not_held";
 
 /// What a client can work with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +99,17 @@ pub async fn load_credentials(
     let warehouse = resolve::warehouse(ctx, warehouse).await?;
     let row = resolve::table(ctx, &warehouse, ident).await?;
     let ctx = &ctx.newest().await?;
-    vend_for(ctx, &warehouse, &row).await
+    let credentials = vend_for(ctx, &warehouse, &row).await?;
+    if credentials.is_empty() {
+        // Asked for by name, and there are none here. A load that only hints at them is on record as a load.
+        refused(ctx, &row.table, row.table.id.0, "unsupported_vending");
+    }
+    Ok(credentials)
+}
+
+/// Puts on record that no keys went out, though the caller might have had some.
+fn refused(ctx: &OpCtx, table: &TableRef, table_id: Uuid, reason: &'static str) {
+    ctx.count_delegation(actions::VendCredentials::NAME, table, DelegationOf { table_id, mode: VENDED }, Some(reason));
 }
 
 /// What a client of a table gets of what it can work with; `None`: nothing but what everybody gets. `table_uuid` is of
@@ -121,8 +134,9 @@ pub async fn delegate(
     if row.table_uuid != table_uuid {
         // SECURITY: to whom what is there now does not exist, nothing is there (R22).
         resolve::permit(ctx, &warehouse, actions::LoadTable, &row.table)?;
-        return Err(Error::unavailable("table_replaced", "another table has taken this name; ask again")
-            .with_retry_after(Duration::from_secs(1)));
+        let replaced = Error::unavailable("table_replaced", "another table has taken this name; ask again");
+        refused(ctx, &row.table, row.table.id.0, replaced.code());
+        return Err(replaced.with_retry_after(Duration::from_secs(1)));
     }
     if wanted.vended_credentials {
         match vend_for(ctx, &warehouse, &row).await {
@@ -165,27 +179,49 @@ pub async fn delegate_staged(
         quarantined: editor.is_err(),
     };
     let place = TableDoc::parse(&staged.metadata)?.location()?;
-    // SECURITY: once more, where the keys are made: below a root, and in no other table's directory (R1).
-    places::check_table_location(&warehouse, &place)?;
-    let create = resolve::permit(ctx, &warehouse, actions::CreateTable, &namespace.namespace)?;
-    // SECURITY: nothing holds the place until the table is published, so keys are made only where its namespace's tables
-    // lie, or where nobody else's can: not where another namespace may put one meanwhile.
-    if editor.is_err() && place != warehouse.root.join(&staged.table_uuid.to_string())? {
-        let home = namespaces::location(&namespace, &warehouse)?;
-        if !place.is_within(&home) || place == home {
-            return Ok(None);
+    let held = hold_place(ctx, &warehouse, &namespace, staged.table_uuid, &place).await;
+    if let Err(error) = held {
+        // A hint where nobody makes keys is no refusal of any.
+        if ctx.catalog().files().storage().vending(&place).is_some() {
+            refused(ctx, &table, staged.table_uuid, error.code());
         }
+        return if error.code() == UNHELD { Ok(None) } else { Err(error) };
     }
-    ctx.catalog().store().check_free_location(&create, editor.as_ref().ok(), &place).await?;
     let credentials = vend(ctx, &warehouse, &table, staged.table_uuid, &place).await?;
     Ok((!credentials.is_empty()).then_some(TableAccess::Credentials(credentials)))
+}
+
+/// Checks the place of a staged table once more, where the keys are made.
+///
+/// # Errors
+/// Those of creating a table there, and [`UNHELD`].
+async fn hold_place(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    namespace: &NamespaceRow,
+    table_uuid: Uuid,
+    place: &Location,
+) -> Result<()> {
+    // SECURITY: below a root, and in no other table's directory (R1).
+    places::check_table_location(warehouse, place)?;
+    let create = resolve::permit(ctx, warehouse, actions::CreateTable, &namespace.namespace)?;
+    let editor = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ManagePolicies, &ctx.tenant_ref());
+    // SECURITY: nothing holds the place until the table is published, so keys are made only where its namespace's tables
+    // lie, or where nobody else's can: not where another namespace may put one meanwhile.
+    if editor.is_err() && *place != warehouse.root.join(&table_uuid.to_string())? {
+        let home = namespaces::location(namespace, warehouse)?;
+        if !place.is_within(&home) || *place == home {
+            return Err(Error::unsupported(UNHELD, "nothing holds the staged table's place until it is published"));
+        }
+    }
+    ctx.catalog().store().check_free_location(&create, editor.as_ref().ok(), place).await
 }
 
 async fn vend_for(ctx: &OpCtx, warehouse: &WarehouseRow, row: &TableRow) -> Result<Vec<StorageCredential>> {
     vend(ctx, warehouse, &row.table, row.table.id.0, &row.location).await
 }
 
-/// Decides, and mints what was decided.
+/// Decides, and mints what was decided; nothing where nobody makes keys.
 async fn vend(
     ctx: &OpCtx,
     warehouse: &WarehouseRow,
@@ -200,8 +236,7 @@ async fn vend(
     // To lack it is no denial: a reader gets a reader's keys.
     let write = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::VendWriteCredentials, table).ok();
     let Some(vending) = ctx.catalog().files().storage().vending(place) else {
-        ctx.count_delegation(actions::VendCredentials::NAME, table, of, None);
-        return Ok(Vec::new());
+        return Ok(Vec::new()); // no keys, so no record of any
     };
     let root = permitted_root(ctx, warehouse, table, place, of)?;
     let grant = match &write {

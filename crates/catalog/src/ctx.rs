@@ -5,9 +5,12 @@ use std::{future::Future, sync::Arc};
 
 use polder_policy::{
     Action, AuditClass, Denial, DenialReason, ListPermit, NamespaceRef, Permit, PolicySnapshot, Resource, TableRef,
-    TenantRef, WarehouseRef,
+    TenantRef, WarehouseRef, actions,
 };
-use polder_store::{CountedEvent, Decision, DelegationOf, Glance, IdempotencyKey, Stamp, WarehouseRow, is_stale};
+use polder_store::{
+    CountedDetail, CountedEvent, Decision, DelegationOf, Glance, HandedOut, IdempotencyKey, Stamp, WarehouseRow,
+    is_stale,
+};
 use polder_types::{Error, Micros, Principal, RequestId, Result, Scope, Subject, TenantId};
 use tokio::time::Instant;
 
@@ -237,7 +240,13 @@ impl OpCtx {
         reason: Option<&'static str>,
     ) {
         let event = self.event(action, Subject::Table, table.ident().to_string(), reason);
-        self.catalog().store().count_delegation(event, Some(of));
+        self.catalog().store().count_with(event, CountedDetail::Delegation(of));
+    }
+
+    /// Counts keys of a table that were made before and go out again.
+    pub(crate) fn count_handed_out(&self, table: &TableRef, keys: HandedOut) {
+        let event = self.event(actions::VendCredentials::NAME, Subject::Table, table.ident().to_string(), None);
+        self.catalog().store().count_with(event, CountedDetail::HandedOut(keys));
     }
 
     /// Refuses a credential that does not reach a door at all, before anything is looked up for it: it could tell

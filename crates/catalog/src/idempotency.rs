@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use polder_policy::{Action, DenialReason, Permit, TableRef, actions};
-pub use polder_store::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
+pub use polder_store::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, Refusal, is_answered};
 use polder_store::{TableRow, WarehouseRow};
 use polder_types::{Error, ErrorKind, Location, RelationId, Result, Subject, TableIdent, WarehouseName};
 
@@ -30,8 +30,30 @@ pub async fn keep_refusal(ctx: &OpCtx, key: &IdempotencyKey, refusal: Outcome) -
     ctx.catalog().store().keep_refusal(ctx.tenant(), ctx.principal().id, key, refusal, ctx.now()).await
 }
 
+/// What is told of a request that was refused: what was told then, as long as the policy is the one of then; under any
+/// other no more than the kind of refusal.
+///
+/// # Errors
+/// `NotFound` if the caller may not know the warehouse any more; those of finding out which policy holds.
+// SECURITY: the text may hold what the table held (the snapshot that a branch is at, the id of a schema). Every change of
+// who may know what is another version, a move of the table to another namespace too; so under the same version whatever
+// was decided for this caller and this request is decided still, by each operation's own action, and under another one
+// nothing of the text is repeated (R29). The refusal itself stands (F8).
+pub async fn refused_again(ctx: &OpCtx, warehouse: &WarehouseName, refusal: Refusal) -> Result<Error> {
+    let ctx = &ctx.newest().await?;
+    authorize_in(ctx, warehouse).await?;
+    let Refusal { kind, subject, message, policy_version } = refusal;
+    let message = match policy_version == Some(ctx.snapshot().version()) {
+        true => message,
+        false => "the request was refused before, and rights or policies have changed since; send it with a fresh \
+                  `Idempotency-Key` to hear why"
+            .to_owned(),
+    };
+    Ok(Error::new(kind, subject, "refused_before", message))
+}
+
 /// Refuses whoever may not know the warehouse any more. Enough for an answer that says nothing but that the caller's
-/// own request was done or refused.
+/// own request was done.
 ///
 /// # Errors
 /// `NotFound`.

@@ -23,6 +23,7 @@ pub mod jobs;
 mod locks;
 pub mod metadata;
 pub mod namespaces;
+mod outcome;
 mod places;
 mod policy_schema;
 mod properties;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use polder_policy::{Action, TableRef, actions};
 use polder_store::{AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf, TableRow};
 use polder_types::{
-    Error, Location, Result, Subject, TableIdent, WarehouseName,
+    Error, Location, Micros, Result, Subject, TableIdent, WarehouseName,
     rest::{RemoteSignMethod, RemoteSignRequest, RemoteSignResult},
 };
 
@@ -19,6 +19,7 @@ use crate::{
     OpCtx,
     aws::{self, Keys, Payload},
     credentials::permitted_root,
+    outcome::Pending,
     resolve,
     s3_url::{S3Address, S3Target},
     vend::{Grant, SIGNED, Session, Wanted},
@@ -26,6 +27,10 @@ use crate::{
 
 /// How long a store takes a signature (AWS, and whoever speaks like it): from its date, 15 minutes (R6).
 const SIGNATURE_SECONDS: i64 = 900;
+/// How far from when the request came its signature may be dated: keys may have to be made first.
+const DATED_WITHIN_SECONDS: i64 = 60;
+/// What came of a signature, in the trail.
+const MADE: &str = "make_signature";
 
 /// How requests to one bucket are signed.
 pub(crate) struct Signing {
@@ -78,25 +83,41 @@ pub async fn sign_request(
         false => Some(ctx.authorize_delegation(actions::SignWrite, &row.table, of).map_err(hidden)?),
     };
     let Some(signing) = ctx.catalog().files().storage().signing(&row.location) else {
-        ctx.count_delegation(actions::SignRead::NAME, &row.table, of, None);
-        return Err(Error::unsupported("unsupported_signing", "requests are not signed for this table's storage"));
+        let refusal = Error::unsupported("unsupported_signing", "requests are not signed for this table's storage");
+        ctx.count_delegation(actions::SignRead::NAME, &row.table, of, Some(refusal.code()));
+        return Err(refusal);
     };
     let root = permitted_root(ctx, &warehouse, &row.table, &row.location, of)?;
-    let checked =
-        check(&signing.address, &row.location, &request).map_err(|refusal| refusal.told(ctx, &row.table, of))?;
-    // SECURITY: durable before there is a signature.
-    ctx.catalog().store().record_strict(record(ctx, &row, &request, &checked.keys)).await?;
+    let checked = check(&signing.address, &row.location, &request, ctx.now())
+        .map_err(|refusal| refusal.told(ctx, &row.table, of))?;
     let grant = match (&read, &write) {
         (Some(permit), _) => Grant::SignRead(permit),
         (None, Some(permit)) => Grant::SignWrite(permit),
         (None, None) => return Err(Error::internal("a signature without a decision")),
     };
     let wanted = Wanted { grant, table_id: row.table.id.0, place: &row.location, root };
-    match (&signing.own, keys_for(ctx, &wanted).await?) {
+    let outcome = Pending::new(ctx, MADE, &row.table, of);
+    let made = async {
+        // SECURITY: durable before there is a signature.
+        ctx.catalog().store().record_strict(record(ctx, &row, &request, &checked.keys)).await?;
+        make(ctx, signing, &wanted, request.method, checked).await
+    };
+    outcome.end(made.await)
+}
+
+/// Makes a signature that is on record.
+async fn make(
+    ctx: &OpCtx,
+    signing: &Signing,
+    wanted: &Wanted<'_>,
+    method: RemoteSignMethod,
+    checked: Checked,
+) -> Result<RemoteSignResult> {
+    match (&signing.own, keys_for(ctx, wanted).await?) {
         // SECURITY: keys for this table alone, so that even a store that lets clients add to a signed request keeps
         // them inside of it.
-        (_, Some(session)) => signed(signing, &session.keys, request.method, checked),
-        (Some(own), None) => signed(signing, own, request.method, checked),
+        (_, Some(session)) => signed(signing, &session.keys, method, checked, ctx.now()),
+        (Some(own), None) => signed(signing, own, method, checked, ctx.now()),
         (None, None) => Err(Error::internal("a store that signs without keys")),
     }
 }
@@ -133,7 +154,7 @@ impl Refusal {
 }
 
 // SECURITY: what cannot be read, or is not on the list, is refused; there is no default (R21).
-fn check(address: &S3Address, place: &Location, request: &RemoteSignRequest) -> Result<Checked, Refusal> {
+fn check(address: &S3Address, place: &Location, request: &RemoteSignRequest, now: Micros) -> Result<Checked, Refusal> {
     if request.provider.as_deref().is_some_and(|provider| provider != "s3") {
         return Err(Refusal::Invalid("the provider of the table's storage is `s3`"));
     }
@@ -142,7 +163,7 @@ fn check(address: &S3Address, place: &Location, request: &RemoteSignRequest) -> 
     }
     let target = address.parse(&request.uri).map_err(Refusal::Outside)?;
     let kind = rules::kind(request.method, &target, place).map_err(Refusal::Outside)?;
-    let (headers, stated) = headers::check(&request.headers).map_err(Refusal::Invalid)?;
+    let (headers, stated) = headers::check(&request.headers, now).map_err(Refusal::Invalid)?;
     let (keys, payload) = match kind {
         rules::Kind::Object => (vec![target.key.clone()], stated),
         rules::Kind::List(prefix) => (vec![prefix], stated),
@@ -162,11 +183,21 @@ fn check(address: &S3Address, place: &Location, request: &RemoteSignRequest) -> 
     Ok(Checked { target, headers, payload, keys })
 }
 
-fn signed(signing: &Signing, keys: &Keys, method: RemoteSignMethod, checked: Checked) -> Result<RemoteSignResult> {
+fn signed(
+    signing: &Signing,
+    keys: &Keys,
+    method: RemoteSignMethod,
+    checked: Checked,
+    now: Micros,
+) -> Result<RemoteSignResult> {
     let uri = signing.address.write(&checked.target);
     let mut request = aws::request(method.as_str(), &uri, String::new())?;
     checked.headers.set(request.headers_mut())?;
     aws::sign(&mut request, keys, "s3", &signing.address.region, checked.payload);
+    // SECURITY: the library dates by a clock of its own. What leaves has ended by the time that its record says (R6).
+    if !headers::is_dated(request.headers(), now, DATED_WITHIN_SECONDS) {
+        return Err(Error::unavailable("signed_too_late", "the request could not be signed in time; ask again"));
+    }
     Ok(RemoteSignResult { uri, headers: checked.headers.with_signature(request.headers()) })
 }
 
@@ -198,7 +229,7 @@ fn record(ctx: &OpCtx, row: &TableRow, request: &RemoteSignRequest, keys: &[Stri
             paths_digest: digest.finalize().to_hex().to_string(),
             snapshot_version: row.metadata_location.clone(),
             ttl: SIGNATURE_SECONDS,
-            expires_at: ctx.now().plus_seconds(SIGNATURE_SECONDS),
+            expires_at: ctx.now().plus_seconds(DATED_WITHIN_SECONDS + SIGNATURE_SECONDS),
         },
     }
 }

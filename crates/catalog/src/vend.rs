@@ -11,7 +11,7 @@ mod sts;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use polder_policy::{Action, Permit, TableRef, actions};
-use polder_store::{AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf};
+use polder_store::{AuditDetail, AuditObject, AuditRecord, Decision, DelegationOf, HandedOut};
 use polder_types::{Caller, Error, Location, Micros, Result, Subject};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub use scope::Access;
 pub(crate) use sts::Session;
 
-use crate::{OpCtx, aws::Keys, s3_url::S3Address, storage::S3Profile};
+use crate::{OpCtx, aws::Keys, outcome::Pending, s3_url::S3Address, storage::S3Profile};
 use live::{Holder, Live, Origin};
 use proof::Verdict;
 use scope::Scope;
@@ -165,12 +165,21 @@ impl Vending {
         profile.vending.as_ref().map(|role| Sts::new(profile, role).map(Provider::Sts).map(Arc::new)).transpose()
     }
 
-    /// Keys for a table.
+    /// Keys for a table; whoever gets none leaves a record that says why.
     ///
     /// # Errors
     /// `Unsupported` for a location that no policy can name, and where keys did not prove to be narrow; `Unavailable`
     /// if there is no record, no proof or no provider in time, or the policy changed meanwhile: nothing was handed out then.
     pub(crate) async fn keys(&self, ctx: &OpCtx, wanted: &Wanted<'_>) -> Result<Arc<Session>> {
+        let found = self.decided(ctx, wanted).await;
+        if let Err(error) = &found {
+            let table = wanted.grant.table();
+            ctx.count_delegation(actions::VendCredentials::NAME, table, of(wanted), Some(error.code()));
+        }
+        found
+    }
+
+    async fn decided(&self, ctx: &OpCtx, wanted: &Wanted<'_>) -> Result<Arc<Session>> {
         let scope = Scope::of(wanted.place, wanted.grant.access())?;
         // SECURITY: before the first key leaves (R13, A-086).
         self.require_proof(wanted.root, ctx.now()).await?;
@@ -188,19 +197,22 @@ impl Vending {
             return Err(policy_changed());
         }
         if origin != Origin::Made {
-            ctx.count_delegation(actions::VendCredentials::NAME, wanted.grant.table(), of(wanted), None);
+            let (ttl, access) = (self.provider.life_seconds(), wanted.grant.access().as_str());
+            let again = HandedOut { of: of(wanted), access, ttl, path_prefix: scope.url() };
+            ctx.count_handed_out(wanted.grant.table(), again);
         }
         Ok(found.session)
     }
 
     /// The durable record, then the keys, then what became of it.
     async fn mint(&self, ctx: &OpCtx, wanted: &Wanted<'_>, scope: &Scope) -> Result<Session> {
-        // SECURITY: a key that nobody knows of must not exist; if the record fails there is none.
-        ctx.catalog().store().record_strict(self.record(ctx, wanted, scope)).await?;
-        let minted = self.provider.mint(scope, &session_name(&ctx.principal().caller()), ctx.now()).await;
-        let reason = minted.as_ref().err().map(Error::code);
-        ctx.count_delegation("mint_credentials", wanted.grant.table(), of(wanted), reason);
-        minted
+        let outcome = Pending::new(ctx, "mint_credentials", wanted.grant.table(), of(wanted));
+        let minted = async {
+            // SECURITY: a key that nobody knows of must not exist; if the record fails there is none.
+            ctx.catalog().store().record_strict(self.record(ctx, wanted, scope)).await?;
+            self.provider.mint(scope, &session_name(&ctx.principal().caller()), ctx.now()).await
+        };
+        outcome.end(minted.await)
     }
 
     fn record(&self, ctx: &OpCtx, wanted: &Wanted<'_>, scope: &Scope) -> AuditRecord {

@@ -86,7 +86,7 @@ where
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
-    let answered = match Outcome::refused(&error) {
+    let answered = match Outcome::refused(&error, ctx.snapshot().version()) {
         // No earlier request with this key, still on its way, may take effect once this one was told no (F8).
         Some(refusal) => !idempotency::keep_refusal(&ctx, &key, refusal).await?,
         None => idempotency::is_answered(&error),

@@ -44,6 +44,13 @@ impl Route {
         let inside = self.path.strip_prefix(PREFIXED)?;
         Some(format!("{} /v1/{{prefix}}{inside}", self.method))
     }
+
+    /// The fixed word that stands where other paths have the name of a warehouse, if there is one: `namespaces` in
+    /// `/iceberg/v1/namespaces/{namespace}`. The router prefers it, so it can name no warehouse.
+    pub(crate) fn reserves(&self) -> Option<&str> {
+        let word = self.path.strip_prefix(UNPREFIXED)?.strip_prefix('/')?.split('/').next()?;
+        (!word.starts_with('{')).then_some(word)
+    }
 }
 
 type Door = Arc<dyn Fn(Arc<App>, Call) -> BoxFuture<'static, Response> + Send + Sync>;

@@ -175,7 +175,20 @@ pub enum AuditDetail {
         /// What they open, and nothing else.
         path_prefix: String,
     },
-    /// A request to the object store was signed.
+    /// Keys that were made before, and live, went out once more to the same principal.
+    HandedOut {
+        /// The table.
+        table_id: Uuid,
+        /// `vended-credentials`, or `remote-signing` if a signature was made with them.
+        delegation_mode: &'static str,
+        /// `read` or `read-write`.
+        access: &'static str,
+        /// How long they live from when they were made, in seconds.
+        ttl: i64,
+        /// What they open, and nothing else.
+        path_prefix: String,
+    },
+    /// A request to the object store is signed.
     Signed {
         /// The table.
         table_id: Uuid,
@@ -191,10 +204,10 @@ pub enum AuditDetail {
         snapshot_version: String,
         /// How long the signature holds, in seconds.
         ttl: i64,
-        /// When it ends.
+        /// By when it has ended.
         expires_at: Micros,
     },
-    /// Access to a table's files was refused.
+    /// Access to a table's files was refused, or what became of it.
     Delegation {
         /// The table.
         table_id: Uuid,

@@ -55,6 +55,56 @@ pub struct DelegationOf {
     pub mode: &'static str,
 }
 
+/// Keys that were made before and went out once more. Nothing in it differs from one time to the next, so that
+/// it counts as one kind however often it happens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HandedOut {
+    /// The table, and the mode.
+    pub of: DelegationOf,
+    /// `read` or `read-write`.
+    pub access: &'static str,
+    /// How long they live from when they were made, in seconds.
+    pub ttl: i64,
+    /// What they open, and nothing else.
+    pub path_prefix: String,
+}
+
+/// What a counted event says beyond itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CountedDetail {
+    /// Nothing.
+    None,
+    /// Which access was refused, or what became of it.
+    Delegation(DelegationOf),
+    /// Which keys went out again.
+    HandedOut(HandedOut),
+}
+
+impl CountedDetail {
+    fn table_id(&self) -> Option<Uuid> {
+        match self {
+            Self::None => None,
+            Self::Delegation(of) | Self::HandedOut(HandedOut { of, .. }) => Some(of.table_id),
+        }
+    }
+
+    fn written(&self) -> AuditDetail {
+        match self {
+            Self::None => AuditDetail::None,
+            Self::Delegation(DelegationOf { table_id, mode }) => {
+                AuditDetail::Delegation { table_id: *table_id, delegation_mode: *mode }
+            }
+            Self::HandedOut(HandedOut { of, access, ttl, path_prefix }) => AuditDetail::HandedOut {
+                table_id: of.table_id,
+                delegation_mode: of.mode,
+                access: *access,
+                ttl: *ttl,
+                path_prefix: path_prefix.clone(),
+            },
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Kind {
     tenant: Option<TenantId>,
@@ -65,7 +115,7 @@ struct Kind {
     decision: Decision,
     reason: Option<&'static str>,
     policy_version: i64,
-    delegation: Option<DelegationOf>,
+    detail: CountedDetail,
 }
 
 #[derive(Clone, Copy)]
@@ -94,7 +144,8 @@ struct Memory {
 impl Memory {
     fn add(&mut self, mut kind: Kind, tally: Tally) {
         if self.tallies.len() >= KINDS_HARD_MAX && !self.tallies.contains_key(&kind) {
-            kind = Kind { caller: None, object: "*".to_owned(), policy_version: 0, delegation: None, ..kind };
+            let (object, detail) = ("*".to_owned(), CountedDetail::None);
+            kind = Kind { caller: None, object, policy_version: 0, detail, ..kind };
         }
         let entry = self.tallies.entry(kind).or_insert(Tally { count: 0, ..tally });
         entry.count = entry.count.saturating_add(tally.count);
@@ -127,11 +178,11 @@ impl Counted {
 impl Store {
     /// Counts an event, in memory.
     pub fn count(&self, event: CountedEvent) {
-        self.count_delegation(event, None);
+        self.count_with(event, CountedDetail::None);
     }
 
-    /// Counts an event, and says which access to which table's files it is about.
-    pub fn count_delegation(&self, event: CountedEvent, delegation: Option<DelegationOf>) {
+    /// Counts an event with what it says beyond itself.
+    pub fn count_with(&self, event: CountedEvent, detail: CountedDetail) {
         let kind = Kind {
             tenant: event.tenant,
             caller: event.caller,
@@ -141,7 +192,7 @@ impl Store {
             decision: event.decision,
             reason: event.reason,
             policy_version: event.policy_version,
-            delegation,
+            detail,
         };
         let mut memory = self.counted().memory();
         let overflow = if memory.tallies.len() == KINDS_MAX && !memory.tallies.contains_key(&kind) {
@@ -276,16 +327,13 @@ fn record(kind: &Kind, tally: &Tally) -> AuditRecord {
         action: kind.action,
         object: AuditObject {
             subject: kind.subject,
-            id: kind.delegation.map(|of| of.table_id.to_string()),
+            id: kind.detail.table_id().map(|id| id.to_string()),
             name: kind.object.clone(),
             version: None,
         },
         decision: kind.decision,
         reason: kind.reason,
         policy_version: Some(kind.policy_version),
-        detail: kind.delegation.map_or(AuditDetail::None, |of| AuditDetail::Delegation {
-            table_id: of.table_id,
-            delegation_mode: of.mode,
-        }),
+        detail: kind.detail.written(),
     }
 }

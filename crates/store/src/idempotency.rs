@@ -53,36 +53,61 @@ pub enum Outcome {
     /// Properties of a namespace were changed.
     Properties(UpdateNamespacePropertiesResponse),
     /// It was refused for good.
-    Refused {
-        /// What the caller should do.
-        kind: ErrorKind,
-        /// The kind of object.
-        subject: Subject,
-        /// The public text.
-        message: String,
-    },
+    Refused(Refusal),
+}
+
+/// How a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What the caller should do.
+    pub kind: ErrorKind,
+    /// The kind of object.
+    pub subject: Subject,
+    /// The public text.
+    pub message: String,
+    /// The policy version when the request came: what it is answered was decided under this one, or a newer one. `None`
+    /// in rows of a release that did not keep it.
+    #[serde(default)]
+    pub policy_version: Option<i64>,
 }
 
 impl Outcome {
     /// The outcome of a request that was refused; `None` for an error that a retry may not meet again.
     #[must_use]
-    pub fn refused(error: &Error) -> Option<Self> {
-        let lasting = matches!(
-            error.kind(),
-            ErrorKind::Invalid
-                | ErrorKind::Unprocessable
-                | ErrorKind::Forbidden
-                | ErrorKind::NotFound
-                | ErrorKind::AlreadyExists
-                | ErrorKind::Conflict
-                | ErrorKind::NotEmpty
-                | ErrorKind::Unsupported
-        );
-        lasting.then(|| {
+    pub fn refused(error: &Error, policy_version: i64) -> Option<Self> {
+        is_lasting(error.kind()).then(|| {
             let mut message = redact::redact(error.message());
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-            Self::Refused { kind: error.kind(), subject: error.subject(), message }
+            let policy_version = Some(policy_version);
+            Self::Refused(Refusal { kind: error.kind(), subject: error.subject(), message, policy_version })
         })
+    }
+}
+
+/// True for what a request is refused with for good. Each 4xx that an operation may come to by what it finds is one: an
+/// earlier attempt that is still on its way must not land after its client was told no, and has deleted its files (F8).
+fn is_lasting(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Invalid
+        | ErrorKind::Unprocessable
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Conflict
+        | ErrorKind::NotEmpty
+        | ErrorKind::Unsupported
+        // Of a document or of properties that would grow too large. A body that is too large never came as far as here.
+        | ErrorKind::TooLarge => true,
+        // The door's own, before it looks for a key: of the credential, the form of the answer, the body, the pace.
+        ErrorKind::Unauthenticated
+        | ErrorKind::NotAcceptable
+        | ErrorKind::RequestTimeout
+        | ErrorKind::RateLimited
+        // Told with 5xx: clients keep their files and ask again.
+        | ErrorKind::Unavailable
+        | ErrorKind::Deadline
+        | ErrorKind::CommitStateUnknown
+        | ErrorKind::Internal => false,
     }
 }
 

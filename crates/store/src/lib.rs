@@ -49,11 +49,11 @@ mod warehouses;
 mod writer;
 
 pub use audit::{AuditDetail, AuditFilter, AuditObject, AuditRecord, AuditRow, Decision};
-pub use counted::{CountedEvent, DelegationOf};
+pub use counted::{CountedDetail, CountedEvent, DelegationOf, HandedOut};
 pub use found::Founded;
 pub use glance::{Glance, Named};
 pub use grants::{GrantRow, GrantTarget, NewGrants};
-pub use idempotency::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, is_answered};
+pub use idempotency::{IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, Refusal, is_answered};
 pub use jobs::{
     Claim, ClaimedJob, JOB_ATTEMPTS_MAX, JOB_LEASE_SECONDS, JobProblem, JobRow, JobState, JobWork, OLD_METADATA_SECONDS,
 };

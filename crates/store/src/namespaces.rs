@@ -153,7 +153,7 @@ impl Store {
         let view = permit.visibility();
         let shown = Shown::new(&view.namespaces, |id: NamespaceId| id.0, &view.denied_namespace_names)?;
         let list = format!("namespaces {}", warehouse.id);
-        let cursor = self.cursor_within(permit, &list, parent, &shown, page)?;
+        let cursor = self.cursor_within(permit, &list, parent, page)?;
         let query = sql! {
             sqlite: "SELECT name_key FROM namespaces \
                 WHERE tenant_id = $1 AND warehouse_id = $2 AND parent_id = $3 AND leaf > $4 \

@@ -1,5 +1,6 @@
-//! Keyset pages and their sealed tokens. A token is bound to tenant, caller, list, parent and to what the
-//! principal may see there: changed, foreign or used after a change of rights, it is refused.
+//! Keyset pages and their sealed tokens. A token is bound to tenant, caller, list and parent: changed or foreign, it is
+//! refused. What its caller may see is no part of it: that is asked for every page anew, so a right that came or
+//! went changes the next page, and a table that somebody dropped meanwhile ends nobody's list (F6).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use polder_policy::{Action, ListPermit, Permit, Visible};
@@ -72,19 +73,16 @@ impl Store {
     }
 
     /// Opens a page of a list of a container's children.
+    // SECURITY: the caller binds the permit's own visibility to the statement of each page. A token holds the last name
+    // that its holder was shown and no more, so an old one shows nothing that a first page would not show now.
     pub(crate) fn cursor_within<A: Action>(
         &self,
         permit: &ListPermit<A>,
         list: &str,
         parent: uuid::Uuid,
-        shown: &Shown,
         page: &PageRequest,
     ) -> Result<Cursor> {
-        let view = permit.visibility();
-        let flags = [u8::from(shown.only), u8::from(view.hide_quarantined)];
-        let parts: [&[u8]; 5] =
-            [list.as_bytes(), parent.as_bytes(), &flags, shown.ids.as_bytes(), shown.names.as_bytes()];
-        self.open_page(permit.permit(), &parts, page)
+        self.open_page(permit.permit(), &[list.as_bytes(), parent.as_bytes()], page)
     }
 
     fn open_page<A: Action>(&self, permit: &Permit<A>, parts: &[&[u8]], page: &PageRequest) -> Result<Cursor> {

@@ -2,6 +2,7 @@
 
 mod creates;
 mod faults;
+mod keyed;
 mod places;
 mod races;
 mod transactions;

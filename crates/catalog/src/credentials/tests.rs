@@ -77,7 +77,8 @@ async fn what_took_the_name_is_told_to_those_who_may_know_it() {
     assert_eq!(refused.kind(), polder_types::ErrorKind::NotFound);
 }
 
-/// R11: without a provider there are no keys, whatever is asked for.
+/// R11, A-047, A-048: without a provider there are no keys, whatever is asked for. Asked for by name, that is on record as
+/// refused; a hint is not, since it was no refusal; and nothing says that keys went out.
 #[tokio::test]
 async fn without_a_provider_nothing_is_handed_out() {
     let world = World::new().await;
@@ -89,4 +90,21 @@ async fn without_a_provider_nothing_is_handed_out() {
     let request = crate::testing::create_request("s", json!({"stage-create": true}));
     let staged = crate::tables::create(&admin, &world.lake, &crate::testing::sales(), request).await.unwrap();
     assert!(delegate_staged(&admin, &world.lake, &ident("s"), &staged, all).await.unwrap().is_none());
+    let request = json!({"region": "r", "uri": "https://lake.s3.r.amazonaws.com/a", "method": "GET", "headers": {}});
+    let request = serde_json::from_value(request).unwrap();
+    let unsigned = crate::sign_request(&admin, &world.lake, &ident("t"), request).await.unwrap_err();
+    assert_eq!(unsigned.code(), "unsupported_signing");
+    let records = crate::admin::audit::list(&admin, &Default::default(), &crate::testing::everything()).await.unwrap();
+    let row =
+        resolve::table(&admin, &resolve::warehouse(&admin, &world.lake).await.unwrap(), &ident("t")).await.unwrap();
+    for (action, reason, mode) in [
+        ("vend_credentials", "unsupported_vending", "vended-credentials"),
+        ("sign_request", "unsupported_signing", "remote-signing"),
+    ] {
+        let found: Vec<_> = records.items.iter().filter(|record| record.action == action).collect();
+        let [record] = found.as_slice() else { panic!("{action}: {found:?}") };
+        assert_eq!((record.decision.as_str(), record.reason.as_deref(), record.count), ("deny", Some(reason), 1));
+        let detail = json!({"type": "delegation", "table_id": row.table.id.0, "delegation_mode": mode});
+        assert_eq!(record.detail, detail, "{action}");
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use object_store::{HeaderMap, HeaderValue};
-use polder_types::{Error, Result};
+use polder_types::{Error, Micros, Result};
 
 use crate::aws::Payload;
 
@@ -37,16 +37,20 @@ const REPLACED: &[&str] =
 const SIGNED: &[&str] = &["content-md5", "content-type"];
 /// The digest of the body.
 const DIGEST: &str = "x-amz-content-sha256";
+/// When the client made its request; the signature has a date of its own under this name.
+const DATE: &str = "x-amz-date";
+/// How far from now a client may date its request: as far as a store would take it (R6).
+const SKEW_SECONDS_MAX: i64 = 900;
 
 /// Headers that may go with a request, by their names in small letters.
 #[derive(Debug)]
 pub(super) struct Headers(BTreeMap<String, Vec<String>>);
 
-/// Checks headers; what they say of the body comes with them.
+/// Checks headers; what they say of the body comes with them. `now` is when the request came.
 ///
 /// # Errors
 /// Why they are refused, in words that repeat nothing of them.
-pub(super) fn check(given: &BTreeMap<String, Vec<String>>) -> Result<(Headers, Payload), &'static str> {
+pub(super) fn check(given: &BTreeMap<String, Vec<String>>, now: Micros) -> Result<(Headers, Payload), &'static str> {
     if given.len() > HEADERS_MAX {
         return Err("it has too many headers");
     }
@@ -63,6 +67,13 @@ pub(super) fn check(given: &BTreeMap<String, Vec<String>>) -> Result<(Headers, P
         if name == DIGEST {
             payload = stated(values)?;
         }
+        if name == DATE {
+            // SECURITY: nothing is signed for another time than now. A client's date is not what is signed; one that is far
+            // away is of a request that was made to be sent then, or of a clock whose signatures no store would take.
+            if !matches!(values.as_slice(), [value] if is_near(value, now, SKEW_SECONDS_MAX)) {
+                return Err("`x-amz-date` is not a time within 15 minutes of the server's clock");
+            }
+        }
         if REPLACED.contains(&name.as_str()) {
             continue;
         }
@@ -76,6 +87,17 @@ pub(super) fn check(given: &BTreeMap<String, Vec<String>>) -> Result<(Headers, P
         }
     }
     Ok((Headers(kept), payload))
+}
+
+/// True if a signed request is dated no further than so from a moment.
+pub(super) fn is_dated(signed: &HeaderMap, now: Micros, seconds_max: i64) -> bool {
+    signed.get(DATE).and_then(|value| value.to_str().ok()).is_some_and(|date| is_near(date, now, seconds_max))
+}
+
+/// True for a date of the form `20260131T235959Z` that is no further than so from a moment.
+fn is_near(date: &str, now: Micros, seconds_max: i64) -> bool {
+    let date = chrono::NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok();
+    date.is_some_and(|date| (date.and_utc().timestamp() - now.seconds()).abs() <= seconds_max)
 }
 
 /// What a client says of its body.

@@ -1,9 +1,17 @@
+#![allow(clippy::disallowed_methods, reason = "a test reads the clock that the library signs by")]
+
 use polder_types::Secret;
 
 use super::*;
 use crate::storage::S3Profile;
 
 const ROOT: &str = "http://127.0.0.1:9000/lake";
+
+/// What the clock says, by which the library dates what it signs.
+fn now() -> Micros {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Micros(i64::try_from(since_epoch.as_micros()).unwrap())
+}
 
 fn profile() -> S3Profile {
     S3Profile {
@@ -28,7 +36,7 @@ fn request(method: &str, path: &str, body: Option<&str>) -> RemoteSignRequest {
 
 fn checked(request: &RemoteSignRequest) -> Result<Checked, Refusal> {
     let address = S3Address::new(&profile(), "lake");
-    check(&address, &Location::parse("s3://lake/base/t1").unwrap(), request)
+    check(&address, &Location::parse("s3://lake/base/t1").unwrap(), request, now())
 }
 
 fn is_refused(request: &RemoteSignRequest) -> bool {
@@ -74,7 +82,7 @@ fn the_answer_is_what_the_client_sends() {
     let mut wanted = request("GET", "/base/t1/p%3D1/a%2Bb", None);
     wanted.headers.insert("Content-Type".to_owned(), vec!["x/y".to_owned()]);
     let signing = Signing::new(S3Address::new(&profile(), "lake"), Some(profile().keys()));
-    let result = signed(&signing, &profile().keys(), wanted.method, checked(&wanted).ok().unwrap()).unwrap();
+    let result = signed(&signing, &profile().keys(), wanted.method, checked(&wanted).ok().unwrap(), now()).unwrap();
     assert_eq!(result.uri, format!("{ROOT}/base/t1/p%3D1/a%2Bb"));
     let authorization = &result.headers["authorization"][0];
     assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=server-id/"), "{authorization}");
@@ -84,4 +92,33 @@ fn the_answer_is_what_the_client_sends() {
     );
     assert_eq!(result.headers["x-amz-content-sha256"], ["UNSIGNED-PAYLOAD"]);
     assert!(!format!("{result:?}").contains("server-secret"));
+}
+
+/// R6: the date of a signature is that of its request by our clock. A client's own date does not reach it, and a request
+/// that waited, or a clock that was set, makes none that would hold longer than its record says.
+#[test]
+fn a_signature_is_dated_now() {
+    let signing = Signing::new(S3Address::new(&profile(), "lake"), Some(profile().keys()));
+    let sign = |wanted: &RemoteSignRequest, at: Micros| {
+        signed(&signing, &profile().keys(), wanted.method, checked(wanted).ok().unwrap(), at)
+    };
+    let dated = |date: i64| {
+        let text = chrono::DateTime::from_timestamp(date, 0).unwrap().format("%Y%m%dT%H%M%SZ").to_string();
+        let mut wanted = request("GET", "/base/t1/a", None);
+        wanted.headers.insert("X-Amz-Date".to_owned(), vec![text]);
+        wanted
+    };
+    let wanted = dated(now().seconds() + 600);
+    let result = sign(&wanted, now()).unwrap();
+    assert_ne!(result.headers["x-amz-date"], wanted.headers["X-Amz-Date"]);
+    assert_eq!(result.headers.keys().filter(|name| name.eq_ignore_ascii_case("x-amz-date")).count(), 1);
+    let day = result.headers["x-amz-date"][0][..8].to_owned();
+    assert!(result.headers["authorization"][0].contains(&format!("Credential=server-id/{day}/")));
+    for away in [-86_400, -1_000, 1_000, 86_400 * 365] {
+        assert!(is_refused(&dated(now().seconds() + away)), "{away}");
+    }
+    for away in [-3_600, -120, 120, 3_600] {
+        let error = sign(&request("GET", "/base/t1/a", None), now().plus_seconds(away)).unwrap_err();
+        assert_eq!(error.code(), "signed_too_late", "{away}");
+    }
 }

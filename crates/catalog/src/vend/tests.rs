@@ -1,5 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "a store of the test's own, which ends with it")]
 
+mod records;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -65,8 +67,8 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-async fn proof(answer: Answers) -> (Vending, Result<()>) {
-    let endpoint = store(answer).await;
+/// The keys of bucket `lake` at a store.
+fn vending_at(endpoint: String) -> Vending {
     let role_arn = "arn:aws:iam::1:role/vend".to_owned();
     let role = AssumeRole { endpoint: None, role_arn, external_id: None, duration_seconds: 900 };
     let profile = S3Profile {
@@ -81,7 +83,11 @@ async fn proof(answer: Answers) -> (Vending, Result<()>) {
         remote_signing: false,
     };
     let provider = Vending::provider(&profile).unwrap().unwrap();
-    let vending = Vending::new(provider, &profile, "lake", &S3Address::new(&profile, "lake"));
+    Vending::new(provider, &profile, "lake", &S3Address::new(&profile, "lake"))
+}
+
+async fn proof(answer: Answers) -> (Vending, Result<()>) {
+    let vending = vending_at(store(answer).await);
     let proved = vending.require_proof(&Location::parse("s3://lake/base").unwrap(), NOW).await;
     (vending, proved)
 }

@@ -6,6 +6,7 @@ mod idempotency;
 mod impersonation;
 mod namespaces;
 mod oauth;
+mod pages;
 mod plans;
 mod purge;
 mod register;

@@ -40,7 +40,7 @@ impl Store {
     ) -> Result<Page<TableEntry>> {
         let (namespace, view) = (permit.permit().resource(), permit.visibility());
         let shown = Shown::new(&view.tables, |id: RelationId| id.0, &view.denied_table_names)?;
-        let cursor = self.cursor_within(permit, kind.list(), namespace.id().0, &shown, page)?;
+        let cursor = self.cursor_within(permit, kind.list(), namespace.id().0, page)?;
         let query = sql! {
             sqlite: "SELECT id, name FROM relations \
                 WHERE tenant_id = $1 AND namespace_id = $2 AND warehouse_id = $3 AND name > $4 AND kind = $10 \

@@ -1,7 +1,9 @@
 //! Keyed requests: one outcome a key, written with its effect.
 
 use polder_policy::actions;
-use polder_store::{CommitOutcome, Creation, IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, Stamp, is_answered};
+use polder_store::{
+    CommitOutcome, Creation, IdempotencyKey, KEY_LIFETIME_SECONDS, Outcome, Refusal, Stamp, is_answered,
+};
 use polder_types::{Error, ErrorKind, Micros, PrincipalId, Subject};
 use uuid::Uuid;
 
@@ -58,8 +60,9 @@ async fn a_refusal_that_was_told_shuts_the_door() {
     let row = acme.table(&ns, "t").await;
     let me = acme.principal().await.id;
     let store = &world.store;
-    let error = Error::conflict("requirement_failed", "Requirement failed: branch main has changed");
-    let refusal = Outcome::refused(&error).unwrap();
+    // Not only a conflict depends on what is there: so does a document that has no room any more.
+    let error = Error::new(ErrorKind::TooLarge, Subject::Table, "transaction_too_large", "too much metadata together");
+    let refusal = Outcome::refused(&error, 1).unwrap();
     assert!(store.keep_refusal(&acme.tenant, me, &key(2, 1), refusal.clone(), NOW).await.unwrap());
     let swap = acme.swap(&row, "s3://lake/t1", vec![]).await;
     let late = store.commit_tables(vec![swap], vec![], &keyed(key(2, 1), NOW)).await;
@@ -70,7 +73,7 @@ async fn a_refusal_that_was_told_shuts_the_door() {
     let swap = acme.swap(&row, "s3://lake/t1", vec![]).await;
     let landed = store.commit_tables(vec![swap], vec![], &keyed(key(3, 1), NOW)).await;
     assert!(matches!(landed, CommitOutcome::Committed(_)));
-    let refusal = Outcome::refused(&error).unwrap();
+    let refusal = Outcome::refused(&error, 1).unwrap();
     assert!(!store.keep_refusal(&acme.tenant, me, &key(3, 1), refusal, NOW).await.unwrap());
 }
 
@@ -85,11 +88,24 @@ fn only_lasting_refusals_are_kept() {
         Error::new(ErrorKind::Deadline, Subject::Request, "late", "late"),
         Error::new(ErrorKind::CommitStateUnknown, Subject::Table, "unknown", "unknown"),
     ] {
-        assert_eq!(Outcome::refused(&error), None, "{error:?}");
+        assert_eq!(Outcome::refused(&error, 1), None, "{error:?}");
     }
     let long = Error::invalid("bad", "\u{e9}".repeat(5_000));
-    let Some(Outcome::Refused { message, .. }) = Outcome::refused(&long) else { panic!("not kept") };
+    let Some(Outcome::Refused(Refusal { message, .. })) = Outcome::refused(&long, 1) else { panic!("not kept") };
     assert!(message.len() <= 2_048 && message.ends_with('\u{e9}'));
+}
+
+/// F10: a row of the release before has no version of the policy; its text is told to nobody, its kind is.
+#[test]
+fn a_refusal_without_a_version_is_read() {
+    let old = r#"{"type": "refused", "kind": "conflict", "subject": "table", "message": "told"}"#;
+    let refusal = Refusal {
+        kind: ErrorKind::Conflict,
+        subject: Subject::Table,
+        message: "told".to_owned(),
+        policy_version: None,
+    };
+    assert_eq!(serde_json::from_str::<Outcome>(old).unwrap(), Outcome::Refused(refusal));
 }
 
 /// An outcome expires, its key may then be used afresh, and the sweep deletes it.

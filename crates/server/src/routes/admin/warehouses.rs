@@ -1,5 +1,7 @@
 //! Warehouses over HTTP.
 
+use std::{collections::BTreeSet, sync::LazyLock};
+
 use axum::response::Response;
 use http::StatusCode;
 use polder_catalog::{
@@ -11,10 +13,13 @@ use polder_types::{Error, Micros, Result, Subject, WarehouseName};
 use serde::{Deserialize, Serialize};
 
 use super::paging;
-use crate::{call::Call, render};
+use crate::{call::Call, render, router, routing::Route};
 
-/// Words that follow `/iceberg/v1/` where a path names no warehouse: as a name they would be ambiguous.
-const RESERVED: [&str; 2] = ["namespaces", "tables"];
+/// Words that follow `/iceberg/v1/` where a path names no warehouse, as the router has them.
+// SECURITY: `/iceberg/v1/namespaces/namespaces` would mean another warehouse, the default one, than whoever sent it to one
+// called `namespaces` thinks. Only making one is refused: what is there can still be shown and deleted.
+static RESERVED: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| router::routes().iter().filter_map(Route::reserves).map(str::to_owned).collect());
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,9 +62,12 @@ fn name(call: &Call) -> Result<WarehouseName> {
 /// Makes a warehouse.
 pub(crate) async fn create_warehouse(ctx: OpCtx, call: Call) -> Result<Response> {
     let CreateWarehouse { name, root, allowed_locations, default } = call.json().await?;
-    if RESERVED.contains(&name.as_str()) {
-        return Err(Error::invalid("reserved_name", format!("`{name}` stands for something else in Iceberg paths"))
-            .about(Subject::Warehouse));
+    if RESERVED.contains(name.as_str()) {
+        let why = format!(
+            "a warehouse cannot be called `{name}`: in paths of the default warehouse the word follows `/iceberg/v1/` \
+             itself, and would be taken for that; choose another name"
+        );
+        return Err(Error::invalid("reserved_name", why).about(Subject::Warehouse));
     }
     let row = warehouses::create(&ctx, &WarehouseRequest { name, root, allowed_locations, default }).await?;
     render::json(StatusCode::CREATED, &WarehouseView::new(&row))

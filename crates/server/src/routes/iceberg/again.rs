@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use polder_catalog::{
     OpCtx, TableCommit,
-    idempotency::{Outcome, authorize_in, committed_again, created_again, landed, unregistered_again},
+    idempotency::{Outcome, authorize_in, committed_again, created_again, landed, refused_again, unregistered_again},
     metadata::Requirement,
     namespaces, views,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// The refusal that was told; what the caller may not be told any more, but only `CommitStateUnknown` of a commit that
 /// landed.
 pub(crate) async fn answer(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Response> {
-    let refused = matches!(outcome, Outcome::Refused { .. });
+    let refused = matches!(outcome, Outcome::Refused(_));
     // The one place for it: whatever stands in the way, from the warehouse's name to the document (F8).
     told(op, ctx, call, outcome).await.map_err(|error| if refused { error } else { untold(op, error) })
 }
@@ -82,10 +82,7 @@ async fn told(op: &Op, ctx: &OpCtx, call: Call, outcome: Outcome) -> Result<Resp
             authorize_in(ctx, &warehouse).await?;
             Ok(render::no_content())
         }
-        Outcome::Refused { kind, subject, message } => {
-            authorize_in(ctx, &warehouse).await?;
-            Err(Error::new(kind, subject, "refused_before", message))
-        }
+        Outcome::Refused(refusal) => Err(refused_again(ctx, &warehouse, refusal).await?),
     }
 }
 

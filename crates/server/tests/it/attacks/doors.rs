@@ -122,7 +122,8 @@ pub(super) async fn the_blocked_table_is_absent() {
     runner::finish(fixture, "blocked at the catalog", failures).await;
 }
 
-/// 132: a page token that was changed, or that another principal was given, or that outlives the grant, is refused.
+/// 132: a page token that was changed, that another principal was given, or whose list its holder may not read any more,
+/// is refused. What it may still read, it reads by the rights of now (`iceberg/pages.rs`).
 pub(super) async fn page_tokens_are_refused() {
     let fixture = fixture().await;
     let real = &fixture.real;

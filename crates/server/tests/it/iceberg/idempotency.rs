@@ -129,6 +129,27 @@ async fn a_refusal_stays() {
     assert_eq!(send(&world.engineer, &key(3), &stale_at, &stale).await.expect(409).text(), first.text());
 }
 
+/// F8: 413 for what would grow too large depends on what is there, as 409 does, and stays as it does.
+#[tokio::test]
+async fn a_refusal_for_its_size_stays() {
+    let world = World::make().await;
+    let at = format!("POST {LAKE}/namespaces/pub/properties");
+    let large = |names: &[&str]| -> Value {
+        let updates: serde_json::Map<String, Value> =
+            names.iter().map(|name| ((*name).to_owned(), json!("x".repeat(400_000)))).collect();
+        json!({"updates": updates})
+    };
+    drop(send(&world.engineer, &key(1), &at, &large(&["a", "b"])).await.expect(200));
+    let first = send(&world.engineer, &key(2), &at, &large(&["c"])).await.expect(413);
+    drop(send(&world.engineer, &key(3), &at, &json!({"removals": ["a", "b"]})).await.expect(200));
+    let again = send(&world.engineer, &key(2), &at, &large(&["c"])).await.expect(413);
+    assert_eq!(again.text(), first.text());
+    drop(send(&world.engineer, &key(4), &at, &large(&["c"])).await.expect(200));
+    // A body that is too large is no request of an operation: the key is free afterwards.
+    drop(send(&world.engineer, &key(5), &at, &large(&["d", "e", "f"])).await.expect(413));
+    drop(send(&world.engineer, &key(5), &at, &large(&["d"])).await.expect(200));
+}
+
 /// R29, R30, A-077: whoever may not see the table any more sees no metadata by an old key. A commit that landed is
 /// never answered 4xx: its client would delete the files that the table names.
 #[tokio::test]
@@ -159,6 +180,65 @@ async fn authorization_comes_before_the_answer() {
     drop(send(&writer, &key(2), &moved, &set("v")).await.expect(500));
     let hidden = send(&writer, &key(3), &format!("POST {TABLES}/absent"), &set("v")).await.expect(404);
     assert_eq!(hidden.error("type"), "NoSuchWarehouseException");
+}
+
+/// R29, A-077, F8: the text of a refusal is told again under the policy that it was told under. Whoever lost the table
+/// since, in whatever way, is refused as before and hears nothing of it.
+#[tokio::test]
+async fn a_refusal_tells_nothing_of_a_table_that_was_lost() {
+    let world = World::make().await;
+    let (writer, _) = world.person("writer", "catalog").await;
+    for name in ["masked", "denied", "moved"] {
+        world.create_table("pub", name).await;
+        let table = json!({"warehouse": "lake", "namespace": ["pub"], "table": name});
+        world.grant("writer", &["list", "read", "write"], &table).await;
+    }
+    drop(world.engineer.post(&format!("{LAKE}/namespaces"), &json!({"namespace": ["closed"]})).await.expect(200));
+    let never = json!([{"type": "assert-current-schema-id", "current-schema-id": 7}]);
+    let single = json!({"requirements": never, "updates": []});
+    let several = |name: &str| {
+        let ident = json!({"namespace": ["pub"], "name": name});
+        json!({"table-changes": [{"identifier": ident, "requirements": never, "updates": []}]})
+    };
+    let requests: Vec<(String, Value)> = ["masked", "denied", "moved"]
+        .into_iter()
+        .flat_map(|name| {
+            [
+                (format!("POST {TABLES}/{name}"), single.clone()),
+                (format!("POST {LAKE}/transactions/commit"), several(name)),
+            ]
+        })
+        .collect();
+    let mut told = Vec::new();
+    for (number, (request, body)) in (1..).zip(&requests) {
+        let first = send(&writer, &key(number), request, body).await.expect(409);
+        assert!(first.error("message").contains("expected id 7"), "{}", first.text());
+        assert_eq!(send(&writer, &key(number), request, body).await.expect(409).text(), first.text());
+        told.push(first);
+    }
+    let mask = json!({
+        "name": "mine", "applies_to": ["writer"], "hide_column": "phone",
+        "table": {"warehouse": "lake", "namespace": ["pub"], "name": "masked"},
+    });
+    drop(world.admin.post("/api/v1/admin/policies", &mask).await.expect(201));
+    let denied = json!({"warehouse": "lake", "namespace": ["pub"], "table": "denied"});
+    let deny = json!({"role": "writer", "privileges": ["list"], "on": denied, "effect": "deny"});
+    drop(world.admin.post("/api/v1/admin/grants", &deny).await.expect(201));
+    let ident = |namespace: &str| json!({"namespace": [namespace], "name": "moved"});
+    let rename = json!({"source": ident("pub"), "destination": ident("closed")});
+    drop(world.engineer.post(&format!("{LAKE}/tables/rename"), &rename).await.expect(204));
+    for (number, ((request, body), first)) in (1..).zip(requests.iter().zip(&told)) {
+        let again = send(&writer, &key(number), request, body).await.expect(409);
+        assert_eq!(again.error("type"), first.error("type"), "{request}");
+        for word in ["expected", "schema", "masked", "denied", "moved", "closed"] {
+            assert!(!again.error("message").contains(word), "{request}: {}", again.text());
+        }
+    }
+    // What was allowed all the time is as quiet: nothing tells the lost from the kept.
+    let kept = send(&world.engineer, &key(90), &requests[0].0, &requests[0].1).await.expect(409);
+    world.grant("analyst", &["list"], &json!({"warehouse": "lake"})).await;
+    let again = send(&world.engineer, &key(90), &requests[0].0, &requests[0].1).await.expect(409);
+    assert!(kept.error("message").contains("expected id 7") && !again.error("message").contains("expected"));
 }
 
 /// F8, R29: whatever stands between its owner and the answer by now, a commit that landed is never 4xx: neither in a

@@ -1,6 +1,6 @@
 //! Remote signing: requests to the store that the server signs, sent to it.
 
-use polder_testkit::{Answer, Client, OPEN, RESTRICTED, S3, S3Client, TestServer, World};
+use polder_testkit::{Answer, Client, Fault, FaultProxy, OPEN, RESTRICTED, S3, S3Client, TestServer, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -221,7 +221,8 @@ async fn who_may_not_gets_no_signature() {
     }
 }
 
-/// a record of each signature before it, by a digest of what it names, and of each refusal.
+/// a record of each signature before it, by a digest of what it names, and of each refusal; and what
+/// came of each.
 #[tokio::test]
 async fn each_signature_is_on_record() {
     let (world, own, neighbour) = usual().await;
@@ -230,6 +231,7 @@ async fn each_signature_is_on_record() {
     let request = signed.header("x-request-id").unwrap().to_owned();
     drop(sign(&world.engineer, "GET", &format!("{neighbour}/data/x"), json!({}), None).await.expect(403));
     drop(sign(&world.analyst, "PUT", &format!("{own}/data/x"), json!({}), None).await.expect(403));
+    drop(sign(&world.engineer, "GET", &format!("{own}/data/x"), json!({"x-amz-date": ["1"]}), None).await.expect(400));
     let records = world.audit().await;
     let found: Vec<&Value> = records.iter().filter(|one| one["action"] == "sign_request").collect();
     let [record] = found.iter().filter(|one| one["decision"] == "allow").collect::<Vec<_>>().try_into().unwrap();
@@ -240,12 +242,79 @@ async fn each_signature_is_on_record() {
     assert_eq!(detail["table_id"], record["object_id"]);
     assert_eq!(detail["paths_digest"].as_str().unwrap().len(), 64);
     assert!(detail["snapshot_version"].as_str().unwrap().contains("/metadata/00000-"));
-    assert!(detail["expires_at"].as_i64().is_some());
+    // Never later than the record says: the signature may be a minute younger than its request.
+    assert_eq!(detail["expires_at"].as_i64().unwrap() - record["at"].as_i64().unwrap(), 960_000_000);
     let reasons: std::collections::BTreeSet<&str> =
         found.iter().filter(|one| one["decision"] == "deny").filter_map(|one| one["reason"].as_str()).collect();
-    assert_eq!(reasons.into_iter().collect::<Vec<_>>(), ["outside_table", "privilege"]);
+    assert_eq!(reasons.into_iter().collect::<Vec<_>>(), ["invalid_request", "outside_table", "privilege"]);
+    let [outcome] =
+        records.iter().filter(|one| one["action"] == "make_signature").collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!((&outcome["decision"], &outcome["count"]), (&json!("allow"), &json!(1)));
+    let said = json!({"type": "delegation", "table_id": detail["table_id"], "delegation_mode": "remote-signing"});
+    assert_eq!((&outcome["detail"], &outcome["request_id"]), (&said, &json!(request)));
     assert!(found.iter().all(|one| one["detail"]["delegation_mode"] == "remote-signing"));
     assert!(!Value::from(records).to_string().contains("secret-value"));
+}
+
+/// R6: a signature is dated when it was asked for, whatever its client says the time is; the date is part of it, so that it
+/// cannot be made younger; and the store takes none that is older than 15 minutes, or younger than now.
+#[tokio::test]
+async fn a_signature_does_not_grow_old() {
+    let (world, own, _) = usual().await;
+    let file = format!("{own}/data/x");
+    let server = S3::shared().client();
+    assert_eq!(server.ask("PUT", &file, "mine").await.0, 200);
+    let near = json!({"X-Amz-Date": [S3Client::date(-600)]});
+    let signed = sign(&world.engineer, "GET", &file, near.clone(), None).await.expect(200).json();
+    let dated = signed["headers"]["x-amz-date"][0].as_str().unwrap();
+    assert!((-30..=1).any(|seconds| S3Client::date(seconds) == dated), "{dated}");
+    assert!(signed["headers"]["authorization"][0].as_str().unwrap().contains("x-amz-date"));
+    assert_eq!(anyone().send_signed("GET", &signed, &[], "").await, (200, "mine".to_owned()));
+    let mut younger = signed.clone();
+    younger["headers"]["x-amz-date"] = json!([S3Client::date(5)]);
+    assert_eq!(anyone().send_signed("GET", &younger, &[], "").await.0, 403);
+    for away in [-86_400, -1_000, 1_000, 86_400] {
+        let far = json!({"X-Amz-Date": [S3Client::date(away)]});
+        let refused = sign(&world.engineer, "GET", &file, far, None).await.expect(400);
+        assert!(refused.error("message").contains("x-amz-date"), "{}", refused.text());
+    }
+    // The life of a URL that holds its signature is in a parameter; none of those is signed.
+    for parameter in ["X-Amz-Expires=604800", "X-Amz-Date=20261129T120000Z", "X-Amz-Algorithm=AWS4-HMAC-SHA256"] {
+        drop(sign(&world.engineer, "GET", &format!("{file}?{parameter}"), json!({}), None).await.expect(403));
+    }
+    // The store's part: the same request with the server's own key, of another time.
+    for (seconds, status) in [(-600, 200), (600, 200), (-1_000, 403), (1_000, 403), (-86_400, 403)] {
+        let (said, body) = server.ask_dated(&file, seconds).await;
+        assert_eq!(said, status, "{seconds}: {body}");
+        assert!(status == 200 || body.contains("RequestTimeTooSkewed"), "{body}");
+    }
+}
+
+/// a signature that cannot be made because no key may be is refused, and each part of it is on record.
+#[tokio::test]
+async fn a_signature_that_is_not_made_is_on_record() {
+    let s3 = S3::shared();
+    let proxy = FaultProxy::before(s3.endpoint());
+    let (world, _) = world(s3, &proxy.endpoint()).await;
+    let (own, _) = places(&world).await;
+    drop(sign(&world.engineer, "GET", &format!("{own}/data/x"), json!({}), None).await.expect(200));
+    proxy.set(Fault::Down);
+    drop(sign(&world.analyst, "GET", &format!("{own}/data/x"), json!({}), None).await.expect(503));
+    let records = world.audit().await;
+    let of = |action: &str, decision: &str| {
+        let mut found = records
+            .iter()
+            .filter(|one| one["action"] == action && one["decision"] == decision && one["principal"] == "analyst");
+        let one = found.next().unwrap_or_else(|| panic!("no {decision} of {action}"));
+        assert!(found.next().is_none(), "{action}");
+        assert_eq!(one["detail"]["delegation_mode"], "remote-signing");
+        one["reason"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(of("sign_request", "allow"), "");
+    assert_eq!(of("vend_credentials", "allow"), "");
+    for action in ["mint_credentials", "vend_credentials", "make_signature"] {
+        assert_eq!(of(action, "deny"), "vending_unavailable", "{action}");
+    }
 }
 
 /// a client that can work with signatures only is told where they are; keys come first where both will do.

@@ -252,9 +252,11 @@ async fn each_key_is_on_record_and_in_none() {
     let detail = json!({"type": "vended", "table_id": table, "delegation_mode": "vended-credentials",
         "access": "read-write", "ttl": 900, "path_prefix": prefix});
     assert_eq!(minted["detail"], detail);
-    let again: i64 =
-        vended.iter().filter(|one| one["detail"]["type"] != "vended").map(|one| one["count"].as_i64().unwrap()).sum();
-    assert_eq!(again, 3);
+    let again: Vec<_> = vended.iter().filter(|one| one["detail"]["type"] != "vended").collect();
+    assert_eq!(again.iter().map(|one| one["count"].as_i64().unwrap()).sum::<i64>(), 3);
+    let mut said = detail;
+    said["type"] = json!("handed_out");
+    assert!(again.iter().all(|one| one["detail"] == said), "{again:?}");
     let [outcome] = of("mint_credentials", "allow").try_into().unwrap();
     assert_eq!((&outcome["object_id"], &outcome["count"]), (&table, &json!(1)));
     let [denied] = of("vend_credentials", "deny").try_into().unwrap();
@@ -372,6 +374,9 @@ async fn a_staged_table_gets_keys_for_its_own_place() {
         let staged = create_as(&world.engineer, TABLES, &stage("placed", json!({"location": at}))).await.expect(200);
         assert_eq!(staged.text().contains("access-key"), keys, "{at}");
     }
+    let records = world.audit().await;
+    let unheld = records.iter().find(|one| one["reason"] == "place_not_held").expect("a record of no keys");
+    assert_eq!((&unheld["action"], &unheld["decision"]), (&json!("vend_credentials"), &json!("deny")));
     let (maker, _) = world.person("maker", "catalog").await;
     world.grant("maker", &["create"], &json!({"warehouse": "lake", "namespace": ["pub"]})).await;
     let made = create_as(&maker, TABLES, &stage("made", json!({}))).await.expect(200);
@@ -430,7 +435,7 @@ async fn a_registered_table_and_a_plan_come_with_keys() {
     assert_eq!(plain.json().get("storage-credentials"), None);
 }
 
-/// R2, R3: names of every kind widen nothing: they are not in the place of a table; and a place of one's own that a policy
+/// R2, R3, A-048: names of every kind widen nothing: they are not in the place of a table; and a place of one's own that a policy
 /// could misread gets no keys.
 #[tokio::test]
 async fn names_full_of_metacharacters_widen_nothing() {
@@ -466,6 +471,12 @@ async fn names_full_of_metacharacters_widen_nothing() {
         let refused = world.engineer.get(&format!("{tables}/{name}/credentials")).await.expect(400);
         assert_eq!(refused.error("type"), "UnsupportedOperationException", "{part}");
     }
+    // Asked for twice each, with the table and by name, and refused both times.
+    let records = world.audit().await;
+    let refused: Vec<&Value> =
+        records.iter().filter(|one| one["action"] == "vend_credentials" && one["decision"] == "deny").collect();
+    assert!(refused.iter().all(|one| one["reason"] == "unsupported_location"), "{refused:?}");
+    assert_eq!(refused.iter().map(|one| one["count"].as_i64().unwrap()).sum::<i64>(), 10);
 }
 
 /// R11: where no provider is set up nothing is handed out, and a copy of the table stays good.
