@@ -92,12 +92,12 @@ impl CountedDetail {
         match self {
             Self::None => AuditDetail::None,
             Self::Delegation(DelegationOf { table_id, mode }) => {
-                AuditDetail::Delegation { table_id: *table_id, delegation_mode: *mode }
+                AuditDetail::Delegation { table_id: *table_id, delegation_mode: mode }
             }
             Self::HandedOut(HandedOut { of, access, ttl, path_prefix }) => AuditDetail::HandedOut {
                 table_id: of.table_id,
                 delegation_mode: of.mode,
-                access: *access,
+                access,
                 ttl: *ttl,
                 path_prefix: path_prefix.clone(),
             },
