@@ -152,9 +152,9 @@ pub(crate) struct Batch<'a> {
 }
 
 /// Compares; all clients must have ended before the chains were read.
-pub(crate) fn check(chains: &mut [Chain], batch: Batch<'_>) -> Vec<Finding> {
+pub(crate) fn check(chains: &mut [Chain], mut batch: Batch<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (table, (chain, versions)) in chains.iter_mut().zip(batch.versions).enumerate() {
+    for (table, (chain, versions)) in chains.iter_mut().zip(std::mem::take(&mut batch.versions)).enumerate() {
         chain.extend(table, batch.ops, versions, &mut found);
     }
     for id in batch.fresh {
