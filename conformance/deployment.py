@@ -60,12 +60,12 @@ class Deployment(Polder):
         for role in (ENGINE, USER):
             self.admin.post("grants", role=role, privileges=PRIVILEGES, on={"warehouse": name})
 
-    def add_principal(self, name: str) -> None:
-        """Makes a principal with a role of its own and no grant."""
+    def add_principal(self, name: str, scopes: str = "catalog") -> None:
+        """Makes a principal with a role of its own, a key and no grant."""
         self.admin.post("principals", name=name, kind="service")
         self.admin.post("roles", name=name)
         self.admin.put(f"roles/{name}/principals/{name}")
-        key = self.admin.post("keys", principal=name, scopes="catalog")
+        key = self.admin.post("keys", principal=name, scopes=scopes)
         self.ready["principals"][name] = {"credential": key["credential"]}
 
 

@@ -23,6 +23,12 @@ def programs() -> Path | None:
     return max(found, key=lambda path: int(path.parent.name), default=None)
 
 
+def version(programs: Path) -> str:
+    """Names the server as it names itself: `PostgreSQL 15.14`."""
+    told = subprocess.run([str(programs / "postgres"), "--version"], capture_output=True, text=True, check=True, timeout=START_SECONDS_MAX)
+    return told.stdout.replace("(", "").replace(")", "").removeprefix("postgres ").strip().split(" Debian")[0]
+
+
 class Cluster:
     """One running cluster with an empty database. The server refuses to run as root, so root hands it to `postgres`."""
 

@@ -1,12 +1,17 @@
 """One request for each operation of the specification that is answered with success, and what it needs to be there first.
 
-A recipe makes its objects through the doors, under fresh names, and returns the request; it does not send it."""
+A recipe makes its objects through the doors, under fresh names, and returns the request; it does not send it. Those of keys and signatures
+are for warehouses in a store that makes keys."""
 
 import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from pyiceberg.catalog import Catalog
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.typedef import Record
 from specification import Operation, official
 
 SCHEMA = {
@@ -18,6 +23,8 @@ SCHEMA = {
     ],
 }
 ABSENT = "absent"
+# More than one answer of a plan tells.
+LARGE_PLAN_FILES = 2_100
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,8 @@ def recipe(name: str):
 class Scene:
     """Makes what recipes need, through the doors, as one principal."""
 
-    def __init__(self, send: Callable):
-        self._send = send
+    def __init__(self, send: Callable, catalog: Callable[[], Catalog]):
+        self._send, self._catalog = send, catalog
 
     def made(self, name: str, **parts) -> dict:
         """Sends a request that must be done; returns the body of its answer."""
@@ -88,12 +95,29 @@ class Scene:
         self.made("createView", path={"namespace": namespace}, body=body)
         return {"namespace": namespace, "view": body["name"]}
 
+    @cached_property
+    def large(self) -> dict[str, str]:
+        """The path of a table whose plan one answer does not hold. None of its files is there: plans read no data."""
+        path = self.table()
+        table = self._catalog().load_table((path["namespace"], path["table"]))
+        with table.transaction() as transaction, transaction.update_snapshot().fast_append() as snapshot:
+            for index in range(LARGE_PLAN_FILES):
+                snapshot.append_data_file(data_file(f"{table.location()}/data/{index}.parquet"))
+        return path
+
     def plan(self, table: dict[str, str]) -> dict:
         return self.made("planTableScan", path=table, body={})
 
 
 def fresh(kind: str) -> str:
     return f"{kind}_{uuid.uuid4().hex[:12]}"
+
+
+def data_file(path: str) -> DataFile:
+    return DataFile.from_args(
+        content=DataFileContent.DATA, file_path=path, file_format=FileFormat.PARQUET, partition=Record(), record_count=10,
+        file_size_in_bytes=100, spec_id=0,
+    )  # fmt: skip
 
 
 def table_body(**more) -> dict:
@@ -253,6 +277,26 @@ def fetch_planning_result(scene):
 def cancel_planning(scene):
     path = scene.table()
     return {"path": {**path, "plan-id": scene.plan(path)["plan-id"]}}
+
+
+@recipe("fetchScanTasks")
+def fetch_scan_tasks(scene):
+    return {"path": scene.large, "body": {"plan-task": scene.plan(scene.large)["plan-tasks"][0]}}
+
+
+@recipe("loadCredentials")
+def load_credentials(scene):
+    return {"path": scene.table()}
+
+
+@recipe("signRequest")
+def sign_request(scene):
+    path = scene.table()
+    loaded = scene.made("loadTable", path=path)
+    place = loaded["metadata"]["location"].removeprefix("s3://")
+    uri = f"{loaded['config']['s3.endpoint'].rstrip('/')}/{place}/data/a.parquet"
+    request = {"region": loaded["config"]["client.region"], "method": "GET", "uri": uri, "headers": {}, "provider": "s3"}
+    return {"path": path, "body": request}
 
 
 @recipe("listViews")

@@ -1,9 +1,12 @@
-"""A-113, A-120: engines that take seconds, on PostgreSQL and S3, through client credentials, all of their steps, and then all of
-them on one table. Those with a JVM run with `cargo xtask engines`."""
+"""A-113, A-120: engines that take seconds, on PostgreSQL (SQLite where it is not installed) and S3, through client credentials, all of
+their steps, and then all of them on one table. Those with a JVM run with `cargo xtask engines`."""
 
+import subprocess
+
+import postgres
 import pytest
 import s3
-from engines import fleet, shared
+from engines import fleet, matrix, shared
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +30,12 @@ def test_all_on_one_table(lake):
     results = shared.run(lake, fleet.FAST)
     assert [result.engine for result in results] == fleet.FAST
     assert not [failed for result in results for failed in result.failed]
+
+
+def test_the_page_says_what_was_used(lake):
+    """A-115: the database and the store of the run, and the revision, not what they are meant to be."""
+    head = subprocess.run(["git", "-C", str(matrix.ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    page = matrix.document({}, {}, [lake.used, lake.used], matrix.revision())
+    assert f"at revision {head.stdout.strip()}" in page
+    database = "PostgreSQL" if postgres.programs() else "SQLite"
+    assert lake.used.startswith(database) and page.count(database) == 1 and page.count("SeaweedFS") == 1, page

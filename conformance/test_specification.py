@@ -1,98 +1,90 @@
-"""A-121: live answers of every operation that the server advertises, success and errors, held against the official document;
-A-074: every parameter that it declares is read. What the server does not advertise is not there at all."""
+"""A-121: live answers of every operation of the specification, success and errors, held against the official document; A-074: every
+parameter that it declares is read. What the server does not serve is named in `divergences.py` and not there at all."""
 
+import functools
 from collections.abc import Callable
-from functools import cached_property
 
+import divergences
 import pytest
 import requests
-from deployment import ENGINE, Deployment
-from recipes import ABSENT, RECIPES, Request, Scene, fresh, identifier, property_update, table_body
-from server import REQUEST_SECONDS_MAX
+import s3
+from caller import PUBLIC, Callers
+from deployment import VENDING, Deployment
+from recipes import ABSENT, RECIPES, Request, fresh, identifier, property_update, table_body
 from specification import Operation, official
 
-OPERATIONS = list(official().operations.values())
-# Driven elsewhere: the first two need a store whose keys can be lent, the third a plan too large for one answer.
-ELSEWHERE = {"loadCredentials", "signRequest", "fetchScanTasks"}
-# Whoever has no credential yet.
-PUBLIC = {"getToken"}
+OPERATIONS = [o for o in official().operations.values() if o.name not in divergences.UNSERVED]
+# Answered with success only where a store makes keys.
+STORED = {"loadCredentials", "signRequest"}
 
-# Which parameters of which operations a test of this file proves to be read.
-PROVEN: set[tuple[str, str]] = set()
-
-
-def proves(*pairs: tuple[str, str]):
-    """Says that a test proves these parameters, `(operation, parameter)`, to be read."""
-    PROVEN.update(pairs)
-    return lambda test: test
+# `(operation, parameter)`: what the tests of this file are for, and what they have tried in this run.
+PLANNED: set[tuple[str, str]] = set()
+TRIED: set[tuple[str, str]] = set()
 
 
-def declaring(*names: str) -> list[tuple[str, str]]:
-    return [(o.name, p.name) for o in OPERATIONS for p in o.parameters if p.name in names]
+def proves(*parameters: str, of: Callable[[Operation], bool] = lambda _: True):
+    """Runs a test once for each operation that declares one of these parameters, and tells the gate when it has passed: a test that
+    is skipped has tried nothing."""
+    pairs = {o.name: {(o.name, p.name) for p in o.parameters if p.name in parameters} for o in OPERATIONS if of(o)}
+    pairs = {name: declared for name, declared in pairs.items() if declared}
+    PLANNED.update(*pairs.values())
+
+    def prepare(test):
+        @functools.wraps(test)
+        def tried(**arguments):
+            test(**arguments)
+            TRIED.update(pairs[arguments["name"]])
+
+        return pytest.mark.parametrize("name", list(pairs))(tried)
+
+    return prepare
 
 
-class Caller(Scene):
-    """Sends requests of the specification as one principal; every answer is held against the document."""
-
-    def __init__(self, deployment: Deployment, who: str | None):
-        super().__init__(self.send)
-        self.deployment = deployment
-        self.credential = deployment.credential(who) if who else ""
-        self._door = deployment.door(who) if who else None
-
-    @cached_property
-    def endpoints(self) -> list[str]:
-        return self.send(Request(official().operations["getConfig"])).json()["endpoints"]
-
-    @cached_property
-    def advertised(self) -> set[str]:
-        return {o.name for o in OPERATIONS if o.endpoint in self.endpoints or o.name in ("getConfig", "getToken")}
-
-    def send(self, request: Request, warehouse: str | None = None) -> requests.Response:
-        url = f"{self.deployment.iceberg_uri}{request.at(warehouse or self.deployment.warehouse)}"
-        headers = ({"Content-Type": "application/json"} if request.body is not None else {}) | request.headers
-        arguments = {"params": request.query, "headers": headers, "data": request.data()}
-        if self._door and request.operation.name not in PUBLIC:
-            answer = self._door.request(request.operation.method, url, **arguments)
-        else:
-            answer = requests.request(request.operation.method, url, timeout=REQUEST_SECONDS_MAX, **arguments)
-        wrong = official().problems(request.operation, answer.status_code, answer.headers, answer.content)
-        assert not wrong, f"{request.operation.name}: {wrong}\n{answer.status_code} {answer.text[:2000]}"
-        return answer
-
-    def recipe(self, name: str) -> Request:
-        """Makes the request that succeeds."""
-        if name not in self.advertised:
-            pytest.skip(f"{name} is not advertised")
-        return RECIPES[name](self)
+def served(deployment: Deployment):
+    try:
+        yield Callers(deployment)
+    finally:
+        code = deployment.stop()
+    assert code == 0, deployment.log_tail()
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory):
-    """A server on SQLite and files, with a principal that may do nothing beside the one that may do all."""
-    running = Deployment(tmp_path_factory.mktemp("specification"))
-    running.add_principal("nobody")
-    yield running
-    assert running.stop() == 0, running.log_tail()
+def on_files(tmp_path_factory):
+    """Those of a server on SQLite and files."""
+    yield from served(Deployment(tmp_path_factory.mktemp("specification")))
 
 
 @pytest.fixture(scope="module")
-def engine(deployment):
-    return Caller(deployment, ENGINE)
+def on_store(tmp_path_factory):
+    """Those of a server on SQLite and S3, which makes keys for single tables and signs requests."""
+    weed = s3.program()
+    if weed is None:
+        pytest.skip("SKIPPED keys and signatures: the environment holds no `weed`")
+    folder = tmp_path_factory.mktemp("specification-store")
+    with s3.Weed(weed, folder / "weed", sts=True) as store:
+        yield from served(Deployment(folder, store=store, storage=VENDING))
 
 
-@pytest.fixture(scope="module")
-def nobody(deployment):
-    return Caller(deployment, "nobody")
+@pytest.fixture
+def callers(request):
+    """Those of the server that answers the operation `name` of the test."""
+    arguments = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    return request.getfixturevalue("on_store" if arguments.get("name") in STORED else "on_files")
 
 
-@pytest.fixture(scope="module")
-def unknown(deployment):
-    return Caller(deployment, None)
+@pytest.fixture
+def engine(callers):
+    return callers.engine
+
+
+@pytest.fixture
+def lender(on_store):
+    """May do everything where keys are made and requests signed."""
+    return on_store.engine
 
 
 def names(wanted: Callable[[Operation], bool] = lambda _: True) -> list[str]:
-    return [o.name for o in OPERATIONS if o.name not in ELSEWHERE and wanted(o)]
+    return [o.name for o in OPERATIONS if wanted(o)]
 
 
 def error(answer: requests.Response) -> str:
@@ -102,10 +94,9 @@ def error(answer: requests.Response) -> str:
 # Every operation
 
 
-def test_every_advertised_operation_has_a_recipe(engine):
-    """A-060, A-121: an operation that lands without one fails here."""
-    assert engine.advertised - ELSEWHERE <= set(RECIPES)
-    assert not set(RECIPES) - set(official().operations)
+def test_every_operation_is_advertised_and_has_a_recipe(engine):
+    """A-060, A-121: but for those that are named as not served; an operation that lands without a recipe fails here."""
+    assert engine.advertised == set(RECIPES) == {o.name for o in OPERATIONS}
 
 
 def test_every_advertised_endpoint_is_of_the_document(engine):
@@ -121,49 +112,57 @@ def test_success(engine, name):
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_is_not_advertised_is_not_there(engine, name):
-    """A-060: neither a stub nor a half."""
-    if name in engine.advertised:
-        pytest.skip(f"{name} is advertised")
+def test_success_in_a_store(lender, name):
+    """A-121: the same where warehouses are in S3."""
+    answer = lender.send(lender.recipe(name))
+    assert answer.ok, f"{answer.status_code} {answer.text}"
+
+
+@pytest.mark.parametrize("name", divergences.UNSERVED)
+def test_what_is_not_served_is_not_there(engine, name):
+    """A-060, A-076: neither a stub nor a half."""
     operation = official().operations[name]
-    path = {p.name: ABSENT for p in operation.parameters if p.place == "path" and p.name != "prefix"}
-    url = f"{engine.deployment.iceberg_uri}{Request(operation, path).at(engine.deployment.warehouse)}"
-    answer = engine._door.request(operation.method, url, json={} if operation.has_body else None)
-    assert answer.status_code in (404, 405), answer.status_code
+    namespace = engine.namespace()
+    path = {p.name: ABSENT for p in operation.parameters if p.place == "path"} | {"namespace": namespace}
+    answer = engine.send(Request(operation, {k: v for k, v in path.items() if k != "prefix"}))
+    assert answer.status_code == 404 and "there is nothing at this path" in answer.text
 
 
 @pytest.mark.parametrize("name", [n for n in names() if n not in PUBLIC])
 @pytest.mark.parametrize("header", [None, "Bearer rubbish", "Basic cms6cms="])
-def test_no_credential(engine, unknown, name, header):
+def test_no_credential(callers, name, header):
     """A-075, A-121: 401 with a body of the document, whatever is wrong with the credential."""
-    request = engine.recipe(name)
+    request = callers.engine.recipe(name)
     if header:
         request = request.but(headers=request.headers | {"Authorization": header})
-    answer = unknown.send(request)
+    answer = callers.unknown.send(request)
     assert answer.status_code == 401
     assert request.operation.method == "HEAD" or error(answer) == "NotAuthorizedException"
 
 
 @pytest.mark.parametrize("name", [n for n in names() if n not in PUBLIC])
-def test_no_privilege(engine, nobody, name):
+def test_no_privilege(callers, name):
     """A-121: whoever has no grant is told that nothing is there, or that it may not; in the document's shape."""
-    answer = nobody.send(engine.recipe(name))
+    answer = callers.nobody.send(callers.engine.recipe(name))
     assert answer.status_code in (400, 403, 404), answer.text
 
 
-@proves(*declaring("prefix", "namespace", "table", "view", "plan-id"))
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [(o.name, p.name) for o in OPERATIONS if o.name not in ELSEWHERE for p in o.parameters if p.place == "path"],
-)
-def test_an_absent_object(engine, name, part):
+@pytest.mark.parametrize("name", [n for n in names() if n not in PUBLIC])
+def test_no_scope(callers, name):
+    """A-121, S-030: whoever may come in at another door only."""
+    answer = callers.asker.send(callers.engine.recipe(name))
+    assert answer.status_code == 403
+    assert answer.request.method == "HEAD" or error(answer) == "ForbiddenException"
+
+
+@proves("prefix", "namespace", "table", "view", "plan-id")
+def test_an_absent_object(engine, name):
     """A-074, A-121: 404 for whatever the path names that is not there."""
     request = engine.recipe(name)
-    if part == "prefix":
-        answer = engine.send(request, warehouse=ABSENT)
-    else:
+    assert engine.send(request, warehouse=ABSENT).status_code == 404
+    for part in request.path:
         answer = engine.send(request.but(path=request.path | {part: ABSENT}))
-    assert answer.status_code == 404, answer.text
+        assert answer.status_code == 404, f"{part}: {answer.text}"
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"", b"\xff"])
@@ -174,6 +173,20 @@ def test_a_body_that_is_none(engine, name, body):
 
 
 # Statuses of their own
+
+
+@pytest.mark.parametrize("name", names(lambda o: o.path == "/v1/{prefix}/tables/rename" or o.name == "getToken"))
+def test_a_method_that_the_path_does_not_have(engine, name):
+    """A-121: 405, in the document's shape of errors."""
+    assert engine.send(engine.recipe(name), method="PUT").status_code == 405
+
+
+@pytest.mark.parametrize("name", ["createNamespace", "reportMetrics", "signRequest", "getToken"])
+def test_a_body_that_is_too_large(engine, name):
+    """A-121, S-070: 413, in the document's shape of errors."""
+    request = engine.recipe(name)
+    body = b"x=" + b"x" * 20_000 if name == "getToken" else b" " * 1_100_000 + b"{}"
+    assert engine.send(request.but(body=body)).status_code == 413
 
 
 @pytest.mark.parametrize("name", ["createNamespace", "createTable", "createView", "registerTable", "registerView"])
@@ -257,16 +270,15 @@ def test_answers_with_metadata_carry_a_strong_tag(engine, name):
 # Every declared parameter
 
 
-@proves(("getConfig", "warehouse"))
-def test_config_of_a_warehouse(engine):
+@proves("warehouse")
+def test_config_of_a_warehouse(engine, name):
     """A-060, A-074: the one that is asked for; 404 for one that is not there."""
-    config = Request(official().operations["getConfig"])
+    config = engine.recipe(name)
     assert engine.send(config.but(query={"warehouse": engine.deployment.warehouse})).status_code == 200
     assert engine.send(config.but(query={"warehouse": ABSENT})).status_code == 404
 
 
-@proves(*declaring("pageSize", "pageToken"))
-@pytest.mark.parametrize("name", [o.name for o in OPERATIONS if any(p.name == "pageSize" for p in o.parameters)])
+@proves("pageSize", "pageToken")
 def test_pages(engine, name):
     """A-061, A-062, A-074: of the size that is asked for, each row once; a token that is none is refused."""
     request = engine.recipe(name)
@@ -292,10 +304,10 @@ def test_pages(engine, name):
         assert engine.send(request.but(query=request.query | wrong)).status_code == 400, wrong
 
 
-@proves(("listNamespaces", "parent"))
-def test_namespaces_below_a_parent(engine):
+@proves("parent")
+def test_namespaces_below_a_parent(engine, name):
     """A-061, A-074: its children alone, at every depth; 404 for a parent that is not there."""
-    listing = engine.recipe("listNamespaces")
+    listing = engine.recipe(name)
     parent = fresh("up")
     for levels in ([parent], [parent, "mid"], [parent, "mid", "low"]):
         engine.made("createNamespace", body={"namespace": levels})
@@ -305,50 +317,72 @@ def test_namespaces_below_a_parent(engine):
     assert below(ABSENT).status_code == 404
 
 
-@proves(("loadTable", "If-None-Match"))
-def test_a_table_that_did_not_change(engine):
+@proves("If-None-Match")
+def test_a_table_that_did_not_change(engine, name):
     """A-063, A-074: 304 without a body for the current tag, 200 for another."""
-    request = engine.recipe("loadTable")
+    request = engine.recipe(name)
     tag = engine.send(request).headers["ETag"]
     same = engine.send(request.but(headers={"If-None-Match": tag}))
     assert same.status_code == 304 and not same.content
     assert engine.send(request.but(headers={"If-None-Match": '"other"'})).status_code == 200
 
 
-@proves(("loadTable", "snapshots"))
-def test_snapshots_of_a_load(engine):
-    """A-072, A-074: all, or those that references name; another word is refused."""
-    request = engine.recipe("loadTable")
-    for word in ("all", "refs"):
-        assert engine.send(request.but(query={"snapshots": word})).status_code == 200
+@proves("snapshots")
+def test_snapshots_of_a_load(engine, name):
+    """A-063, A-072, A-074: all, or those that references name, which is another answer; another word is refused."""
+    request = engine.recipe(name)
+    tags = {word: engine.send(request.but(query={"snapshots": word})).headers["ETag"] for word in ("all", "refs")}
+    assert tags["all"] != tags["refs"]
     assert engine.send(request.but(query={"snapshots": "some"})).status_code == 400
 
 
-@proves(("dropTable", "purgeRequested"))
-def test_a_purge(engine):
+@proves("purgeRequested")
+def test_a_purge(engine, name):
     """A-067, A-074: a word that is no truth value is refused, and the table stays."""
-    request = engine.recipe("dropTable")
+    request = engine.recipe(name)
     assert engine.send(request.but(query={"purgeRequested": "perhaps"})).status_code == 400
     assert engine.send(Request(official().operations["tableExists"], request.path)).status_code == 204
     assert engine.send(request.but(query={"purgeRequested": "False"})).status_code == 204
 
 
-@proves(*declaring("referenced-by"))
-@pytest.mark.parametrize("name", ["loadTable", "loadView"])
-def test_a_load_through_a_view(engine, name):
-    """A-074: what it names is looked at: a view that is not there is no reason to answer."""
-    answer = engine.send(engine.recipe(name).but(query={"referenced-by": "absent\x1fview"}))
-    assert answer.status_code in (400, 403, 404), answer.status_code
+@proves("referenced-by")
+def test_through_a_view(engine, name):
+    """A-074: what it names is looked at: a view that is not there is no reason to answer, one that is there is."""
+    request, view = engine.recipe(name), engine.view()
+    through = lambda chain: engine.send(request.but(query={"referenced-by": chain}))
+    assert through(f"{view['namespace']}\x1f{view['view']}").status_code == 200
+    assert through(f"{view['namespace']}\x1f{ABSENT}").status_code in (403, 404)
+    assert through("no-namespace").status_code == 400
 
 
-@proves(*declaring("Idempotency-Key"))
-@pytest.mark.parametrize("name", [o.name for o in OPERATIONS if any(p.name == "Idempotency-Key" for p in o.parameters)])
+@proves("planId")
+def test_keys_for_a_plan(lender, name):
+    """A-073, A-074: told to whom the plan is; a plan that nobody made gives none."""
+    request = lender.recipe(name)
+    told = lender.send(request.but(query={"planId": lender.plan(request.path)["plan-id"]}))
+    assert told.json()["storage-credentials"]
+    refused = lender.send(request.but(query={"planId": "made-up"}))
+    assert refused.status_code == 404 and error(refused) == "NoSuchPlanIdException"
+
+
+def key() -> dict[str, str]:
+    """A fresh idempotency key."""
+    return {"Idempotency-Key": "0197f3a4-5b6c-7d8e-9f00-" + fresh("k")[-12:]}
+
+
+@proves("Idempotency-Key")
+def test_a_key_that_is_none(engine, name):
+    """A-064, A-074: refused wherever the document declares one."""
+    request = engine.recipe(name)
+    for wrong in ("", "once", "0197f3a4-5b6c-7d8e-9f00-00000000000g"):
+        assert engine.send(request.but(headers={"Idempotency-Key": wrong})).status_code == 400, wrong
+
+
+@pytest.mark.parametrize("name", names(divergences.keeps_keys))
 def test_a_key_of_a_request_that_comes_again(engine, name):
     """A-064, A-074: the same answer, though its object may be gone or changed; another request under the key is refused."""
-    if name in ELSEWHERE or name in READ_AGAIN:
-        pytest.skip(READ_AGAIN.get(name, "driven elsewhere"))
     request = engine.recipe(name)
-    keyed = request.but(headers={"Idempotency-Key": "0197f3a4-5b6c-7d8e-9f00-" + fresh("k")[-12:]})
+    keyed = request.but(headers=key())
     first, again = engine.send(keyed), engine.send(keyed)
     assert first.ok and (again.status_code, again.content) == (first.status_code, first.content)
     if request.operation.has_body:
@@ -356,34 +390,59 @@ def test_a_key_of_a_request_that_comes_again(engine, name):
         assert engine.send(keyed.but(path=other.path, body=other.body)).status_code == 422
 
 
-# Plans have no effect that a second request could double: they are made anew.
-READ_AGAIN = {"planTableScan": "each plan has an id of its own"}
+@pytest.mark.parametrize("name", [name for name, parameter in divergences.PARAMETERS if parameter == "Idempotency-Key"])
+def test_a_key_that_is_not_kept(engine, name):
+    """A-074: the divergence that is named: the request is carried out again, and another one under the key is another one."""
+    keyed, other = engine.recipe(name).but(headers=key()), engine.recipe(name)
+    assert engine.send(keyed).ok and engine.send(keyed).ok
+    assert engine.send(keyed.but(path=other.path, body=other.body)).ok
 
 
-@proves(*declaring("X-Iceberg-Access-Delegation"))
-@pytest.mark.parametrize(
-    "name", [o.name for o in OPERATIONS if any(p.name == "X-Iceberg-Access-Delegation" for p in o.parameters)]
-)
+def delegated(caller, name: str, words: str | None) -> dict:
+    """Returns the answer to whoever can work with what the header says."""
+    request = caller.recipe(name)
+    hint = {"X-Iceberg-Access-Delegation": words} if words else {}
+    answer = caller.send(request.but(headers=request.headers | hint))
+    assert answer.ok, answer.text
+    return answer.json() if answer.content else {}
+
+
+@proves("X-Iceberg-Access-Delegation", of=lambda o: (o.name, "X-Iceberg-Access-Delegation") not in divergences.PARAMETERS)
+def test_delegation(lender, name):
+    """A-074, A-080: keys for who can work with keys, signatures for who can work with those alone, nothing for who asks for nothing."""
+    [credential] = delegated(lender, name, "vended-credentials")["storage-credentials"]
+    assert credential["config"]["s3.session-token"]
+    both = delegated(lender, name, "remote-signing,vended-credentials")
+    signed = delegated(lender, name, "remote-signing")
+    nothing = delegated(lender, name, None)
+    assert "storage-credentials" in both and not {"storage-credentials"} & (signed.keys() | nothing.keys())
+    # A plan's answer has no place for it.
+    tells = "metadata" in signed
+    assert ("remote-signing-config" in signed) == (signed.get("config", {}).get("s3.remote-signing-enabled") == "true") == tells
+    assert "remote-signing-config" not in both and "remote-signing-config" not in nothing
+
+
+@pytest.mark.parametrize("name", names(lambda o: any(p.name == "X-Iceberg-Access-Delegation" for p in o.parameters)))
 def test_delegation_that_the_store_cannot_give(engine, name):
-    """A-074, A-080: a hint, not a demand. What it does where keys can be lent is tested where a store lends them."""
-    request = engine.recipe(name)
-    hint = {"X-Iceberg-Access-Delegation": "remote-signing,vended-credentials,teleport"}
-    answer = engine.send(request.but(headers=request.headers | hint))
-    assert answer.ok and "storage-credentials" not in answer.text
+    """A-080: a hint, not a demand."""
+    answer = delegated(engine, name, "remote-signing,vended-credentials,teleport")
+    assert not {"storage-credentials", "remote-signing-config"} & answer.keys()
 
 
-def test_every_declared_parameter_has_a_test(engine):
-    """A-074: of the operations that are advertised; none is accepted and ignored."""
-    declared = {(o.name, p.name) for o in OPERATIONS if o.name in engine.advertised - ELSEWHERE for p in o.parameters}
-    assert declared <= PROVEN, sorted(declared - PROVEN)
+# Of single operations
 
 
 def test_a_task_that_is_none(engine):
     """A-073: refused, in the document's shape."""
-    if "fetchScanTasks" not in engine.advertised:
-        pytest.skip("fetchScanTasks is not advertised")
     operation = official().operations["fetchScanTasks"]
     assert engine.send(Request(operation, engine.table(), body={"plan-task": "rubbish"})).status_code in (400, 404)
+
+
+def test_a_request_outside_the_table_is_not_signed(lender):
+    """A-082: 403, in the document's shape."""
+    request = lender.recipe("signRequest")
+    refused = lender.send(request.but(body=request.body | {"uri": request.body["uri"].replace("/data/", "/../data/")}))
+    assert refused.status_code == 403 and error(refused) == "ForbiddenException"
 
 
 def test_a_commit_of_nothing_known(engine):
@@ -396,7 +455,7 @@ def test_a_commit_of_nothing_known(engine):
 def test_paths_without_a_prefix(engine):
     """A-060: they mean the tenant's default warehouse, and are answered alike."""
     request = engine.recipe("loadTable")
-    direct = engine._door.request("GET", engine.deployment.iceberg_uri + request.at("lake").replace("/lake/", "/"))
+    direct = engine.door.request("GET", engine.deployment.iceberg_uri + request.at("lake").replace("/lake/", "/"))
     assert direct.json() == engine.send(request).json()
 
 
@@ -410,3 +469,17 @@ def test_a_staged_create(engine):
     create = [{"type": "assert-create"}]
     commit = Request(official().operations["updateTable"], path, body={"requirements": create, "updates": property_update()})
     assert engine.send(commit).status_code in (200, 400)
+
+
+# The last one
+
+
+def test_every_declared_parameter_is_read():
+    """A-074: each is tried by a test above, or named as a divergence. What was not tried in this run, since a test of it was skipped or
+    left out, is shown so and does not pass."""
+    declared = {(o.name, p.name) for o in OPERATIONS for p in o.parameters}
+    named = set(divergences.PARAMETERS)
+    assert named <= declared, sorted(named - declared)
+    assert PLANNED | named == declared, sorted(declared - PLANNED - named)
+    if untried := sorted(PLANNED - TRIED):
+        pytest.skip(f"SKIPPED {len(untried)} declared parameters that were not tried: {untried}")

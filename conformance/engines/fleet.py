@@ -46,7 +46,8 @@ class Result:
 
 
 class Fleet:
-    """A deployment on PostgreSQL, if it is there, with its warehouse in S3, and a judge before its Iceberg door."""
+    """A deployment on PostgreSQL, if it is there, else on SQLite, with its warehouse in S3, and a judge before its Iceberg door.
+    `used` names the database and the store."""
 
     def __init__(self, folder: Path, vended: bool = False):
         self.folder, self.vended = folder, vended
@@ -59,6 +60,7 @@ class Fleet:
             self.store = self._enter(s3.Weed(weed, self.folder / "weed", sts=self.vended))
             programs = postgres.programs()
             database = self._enter(postgres.Cluster(programs)) if programs else None
+            self.used = f"{postgres.version(programs) if programs else 'SQLite'} and {s3.version(weed)}"
             self.deployment = Deployment(self.folder, database=database, store=self.store, storage=VENDING if self.vended else "")
             self.judge = self._enter(Judge(self.deployment.iceberg_uri))
             return self

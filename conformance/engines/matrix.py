@@ -7,6 +7,7 @@ With `--only` or `--print` nothing is written."""
 import argparse
 import datetime
 import platform
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,11 +16,12 @@ from engines import fleet, shared
 from engines.fleet import Fleet, Result
 from engines.lake import EXAMPLE
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "engine-matrix.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "engine-matrix.md"
 HEAD = """# Engines that were seen to work
 
 Made by `cargo xtask engines`, which runs each engine with the artifacts and settings below: through OAuth2 client credentials, without
-debug, on PostgreSQL and S3 (SeaweedFS). Every answer that they get at the Iceberg door is held against the official document at the same time.
+debug, with the warehouse in S3. Every answer that they get at the Iceberg door is held against the official document at the same time.
 Do not edit.
 """
 
@@ -34,9 +36,11 @@ def main(arguments: list[str]) -> int:
     found: dict[str, list[Result]] = {}
     absent: dict[str, str] = {}
     wrong: list[str] = []
+    used: list[str] = []
+    checkout = revision()
     for keys in asked.keys or ["static", "vended"]:
-        wrong += run(names, keys, found, absent)
-    text = document(found, absent)
+        wrong += run(names, keys, found, absent, used)
+    text = document(found, absent, used, checkout)
     if asked.only or asked.print:
         print(text)
     else:
@@ -51,9 +55,20 @@ def main(arguments: list[str]) -> int:
     return 1 if failed or wrong else 0
 
 
-def run(names: list[str], keys: str, found: dict[str, list[Result]], absent: dict[str, str]) -> list[str]:
+def revision() -> str:
+    """Names the checkout, and says whether it holds what no commit does: the page is no proof of the commit then."""
+    git = lambda *words: subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        changed = git("status", "--porcelain", "--", ".", f":!{DOCUMENT.relative_to(ROOT)}")
+        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (no git checkout)"
+
+
+def run(names: list[str], keys: str, found: dict[str, list[Result]], absent: dict[str, str], used: list[str]) -> list[str]:
     """Runs the engines on a fresh lake; returns what was wrong with the answers that they got."""
     with tempfile.TemporaryDirectory(prefix="polder-engines-") as folder, Fleet(Path(folder), keys == "vended") as lake:
+        used.append(lake.used)
         able = []
         for name in names:
             if why := fleet.missing(name):
@@ -80,9 +95,11 @@ def told(result: Result) -> Result:
     return result
 
 
-def document(found: dict[str, list[Result]], absent: dict[str, str]) -> str:
-    today = datetime.date.today().isoformat()
-    lines = [HEAD, f"Run on {today}, {platform.system()} {platform.machine()}, Python {platform.python_version()}.\n"]
+def document(found: dict[str, list[Result]], absent: dict[str, str], used: list[str], checkout: str) -> str:
+    """`used`: what each run had for its database and its store; `checkout`: which revision lay there."""
+    today, stores = datetime.date.today().isoformat(), " / ".join(dict.fromkeys(used))
+    lines = [HEAD, f"Run on {today} at revision {checkout}, on {stores}."]
+    lines.append(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}.\n")
     lines += ["| engine | exact artifacts | " + " | ".join(f"{keys} keys" for keys in found) + " |", "|---|---|" + "---|" * len(found)]
     names = list(dict.fromkeys(r.engine for results in found.values() for r in results))
     for name in names:

@@ -1,5 +1,5 @@
 //! `Idempotency-Key` at the door: read, kept in flight once, answered again. Refuses keys that are no UUIDs, and every
-//! key at doors that cannot answer twice.
+//! key at doors that cannot answer twice. What changes nothing is done again under its key, so no key is kept there.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ const IN_FLIGHT_MAX: u64 = 10_000;
 /// How long a key is remembered after its last request came.
 const IN_FLIGHT_IDLE: Duration = Duration::from_secs(120);
 
-/// Reads the key of a mutation.
+/// Reads the key of an operation that takes one, and returns it if it is to be kept.
 ///
 /// # Errors
 /// `Invalid` if it is not one UUID in its usual form; `Unsupported` at an administrator's door.
@@ -33,8 +33,9 @@ pub(crate) fn key(op: &Op, headers: &HeaderMap) -> Result<Option<Uuid>> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    if op.audit != AuditClass::Atomic {
-        return Ok(None); // it changes nothing, so it may be asked twice
+    let kept = op.audit == AuditClass::Atomic;
+    if !kept && !op.reads_key {
+        return Ok(None); // the specification has no key here
     }
     if op.style != Style::Iceberg {
         // An answer may hold a secret that is shown once.
@@ -42,9 +43,10 @@ pub(crate) fn key(op: &Op, headers: &HeaderMap) -> Result<Option<Uuid>> {
     }
     let text = value.to_str().ok().filter(|text| text.len() == 36 && values.next().is_none());
     let key = text.and_then(|text| text.parse::<Uuid>().ok()).filter(|key| !key.is_nil());
-    key.map(Some).ok_or_else(|| {
+    let key = key.ok_or_else(|| {
         Error::invalid("invalid_idempotency_key", "`Idempotency-Key` is one UUID in its form of 36 characters")
-    })
+    })?;
+    Ok(kept.then_some(key))
 }
 
 /// What the key stands for: SECURITY, in the words of R29, a key of another request is no key to this one. The

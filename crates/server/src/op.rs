@@ -47,6 +47,8 @@ pub struct Op {
     pub scope: Option<Scope>,
     /// How it is recorded.
     pub audit: AuditClass,
+    /// True if it changes nothing and the specification declares an `Idempotency-Key` all the same: it has to be one.
+    pub reads_key: bool,
     /// How its errors look.
     pub style: Style,
     /// Most bytes of its body.
@@ -62,6 +64,7 @@ impl Op {
             name,
             scope: None,
             audit: AuditClass::Counted,
+            reads_key: false,
             style,
             body_bytes_max: BODY_BYTES_MAX,
             deadline: DEADLINE,
@@ -79,6 +82,10 @@ impl Op {
 
     const fn gateway<A: Action>(name: &'static str) -> Self {
         Self::acting::<A>(name, Style::Gateway)
+    }
+
+    const fn reading_key(self) -> Self {
+        Self { reads_key: true, ..self }
     }
 
     const fn body(self, bytes_max: usize) -> Self {

@@ -44,10 +44,10 @@ ops! {
     REPORT_METRICS = Op::iceberg::<ReportMetrics>("report_metrics");
     COMMIT_TRANSACTION = Op::iceberg::<CommitTable>("commit_transaction").body(METADATA_BYTES_MAX).seconds(60);
     RENAME_TABLE = Op::iceberg::<RenameTable>("rename_table");
-    PLAN_TABLE_SCAN = Op::iceberg::<PlanTable>("plan_table_scan");
+    PLAN_TABLE_SCAN = Op::iceberg::<PlanTable>("plan_table_scan").reading_key();
     FETCH_PLANNING_RESULT = Op::iceberg::<PlanTable>("fetch_planning_result");
-    CANCEL_PLANNING = Op::iceberg::<PlanTable>("cancel_planning");
-    FETCH_SCAN_TASKS = Op::iceberg::<PlanTable>("fetch_scan_tasks");
+    CANCEL_PLANNING = Op::iceberg::<PlanTable>("cancel_planning").reading_key();
+    FETCH_SCAN_TASKS = Op::iceberg::<PlanTable>("fetch_scan_tasks").reading_key();
     LIST_VIEWS = Op::iceberg::<ListViews>("list_views");
     CREATE_VIEW = Op::iceberg::<CreateView>("create_view").body(VIEW_BYTES_MAX).seconds(60);
     REGISTER_VIEW = Op::iceberg::<RegisterView>("register_view").seconds(60);

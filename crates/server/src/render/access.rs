@@ -47,7 +47,12 @@ impl Delegated {
         found.iter().map(|one| WireCredential { prefix: &one.prefix, config: self.config_of(one) }).collect()
     }
 
-    /// What `config` holds besides what everybody gets.
+    /// True if the client is to ask for signatures.
+    pub(super) fn signs(&self) -> bool {
+        matches!(self.access, TableAccess::Signing)
+    }
+
+    /// What `config` holds besides what everybody gets. Of signing, the older way to tell it: clients of today read this one.
     pub(super) fn config(&self) -> BTreeMap<&str, String> {
         match &self.access {
             TableAccess::Credentials(found) => found.iter().flat_map(|one| self.config_of(one)).collect(),

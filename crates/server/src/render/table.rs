@@ -42,6 +42,10 @@ pub(crate) fn delegated_table(table: LoadedTable, access: Option<Delegated>) -> 
         suffix.extend_from_slice(b",\"storage-credentials\":");
         serde_json::to_writer(&mut suffix, &credentials).map_err(Error::internal)?;
     }
+    if access.signs() {
+        // It says that requests are signed by being there. It has no members: we want nothing added to a client's requests.
+        suffix.extend_from_slice(b",\"remote-signing-config\":{}");
+    }
     suffix.push(b'}');
     // SECURITY: no tag, so that nobody is told later that keys which have ended are still current (R30).
     spliced(LoadedTable { etag: None, ..table }, suffix).map(super::no_store)

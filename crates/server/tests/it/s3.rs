@@ -1,6 +1,7 @@
 //! Warehouses in S3: through the doors, against a real store. `cargo xtask test` names its program in `WEED_BIN`, and
 //! skips this module, and says so, where it cannot be had.
 
+mod recorded;
 mod signing;
 mod vending;
 

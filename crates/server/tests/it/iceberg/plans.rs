@@ -10,6 +10,7 @@ use iceberg::{
     },
 };
 use polder_testkit::{Answer, Client, OPEN, World};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const TABLES: &str = "/iceberg/v1/lake/namespaces/pub/tables";
@@ -254,6 +255,39 @@ async fn keys_are_asked_for_a_plan() {
     }
     drop(world.engineer.delete(&format!("{table}/plan/{id}")).await.expect(204));
     drop(world.engineer.get(&keys(&table, id)).await.expect(404));
+}
+
+/// where plans are made, gone on with and given up the specification declares an `Idempotency-Key`: what is no key is
+/// refused, and under a key the request is carried out as often as it comes, since it changes nothing.
+#[tokio::test]
+async fn keys_of_plans_are_read_and_not_kept() {
+    let world = World::make().await;
+    let table = events(&world, "events").await;
+    append(&world, &table, &many(2_100)).await;
+    let planned = plan(&world.engineer, &table, json!({})).await.expect(200).json();
+    let task = json!({"plan-task": planned["plan-tasks"][0]});
+    let id = format!("{table}/plan/{}", planned["plan-id"].as_str().unwrap());
+    let send = async |method: Method, path: &str, body: &Value, key: &str| {
+        let headers = [("idempotency-key", key), ("content-type", "application/json")];
+        let body = (!body.is_null()).then(|| body.to_string().into_bytes());
+        world.engineer.send(method, path, &headers, body).await.status
+    };
+    let (plans, tasks) = (format!("{table}/plan"), format!("{table}/tasks"));
+    for (method, path, body, done) in [
+        (Method::POST, &plans, &json!({}), 200),
+        (Method::POST, &tasks, &task, 200),
+        (Method::DELETE, &id, &Value::Null, 204),
+    ] {
+        for bad in ["", "once", "0198c2f0-0000-7000-8000-00000000000g"] {
+            assert_eq!(send(method.clone(), path, body, bad).await, 400, "{method} {path} {bad}");
+        }
+        let key = "0198c2f0-0000-7000-8000-000000000001";
+        for _ in 0..2 {
+            assert_eq!(send(method.clone(), path, body, key).await, done, "{method} {path}");
+        }
+    }
+    let other = json!({"select": ["id"]});
+    assert_eq!(send(Method::POST, &plans, &other, "0198c2f0-0000-7000-8000-000000000001").await, 200);
 }
 
 /// a plan goes on as it began, whatever is committed in between.

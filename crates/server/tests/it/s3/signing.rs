@@ -317,7 +317,8 @@ async fn a_signature_that_is_not_made_is_on_record() {
     }
 }
 
-/// a client that can work with signatures only is told where they are; keys come first where both will do.
+/// a client that can work with signatures only is told where they are, in the specification's words and in the older
+/// ones; keys come first where both will do.
 #[tokio::test]
 async fn clients_are_told_where_signatures_are() {
     let (world, own, _) = usual().await;
@@ -327,6 +328,7 @@ async fn clients_are_told_where_signatures_are() {
     };
     let loaded = load("remote-signing").await;
     assert_eq!((loaded.header("etag"), loaded.header("cache-control")), (None, Some("no-store")));
+    assert_eq!(loaded.json()["remote-signing-config"], json!({}));
     let config = loaded.json()["config"].clone();
     assert_eq!(config["s3.remote-signing-enabled"], "true");
     assert_eq!(config["s3.signer.endpoint"], "v1/lake/namespaces/pub/tables/cities/sign");
@@ -339,6 +341,7 @@ async fn clients_are_told_where_signatures_are() {
     assert!(
         both["config"].get("s3.access-key-id").is_some() && both["config"].get("s3.remote-signing-enabled").is_none()
     );
+    assert_eq!(both.get("remote-signing-config"), None);
     let unknown = load("something-new").await;
     assert!(unknown.header("etag").is_some() && !unknown.text().contains("sign"));
 }

@@ -1,6 +1,12 @@
 //! One recorded request.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+
+/// The headers that are sent again. Tokens are the replaying client's own; what names a client's build decides nothing.
+const HEADERS: [&str; 5] =
+    ["accept", "content-type", "idempotency-key", "if-none-match", "x-iceberg-access-delegation"];
 
 /// A line of a recording.
 pub(super) struct Line {
@@ -12,23 +18,34 @@ pub(super) struct Line {
     /// The path as it was sent.
     pub(super) path: String,
     pub(super) query: Option<String>,
+    /// Those of [`HEADERS`] that were sent.
+    pub(super) headers: BTreeMap<&'static str, String>,
     pub(super) body: Option<Value>,
     /// Of bodies that were not kept.
     pub(super) body_keys: Vec<String>,
     pub(super) status: u16,
-    pub(super) error: Option<Value>,
-    pub(super) idempotency_key: Option<String>,
+    /// The type of the error in the answer's body, if it had one.
+    pub(super) error: Option<String>,
 }
 
-/// Reads a recording; its first line tells who sent it.
+/// Reads a recording; its first line tells who sent it, and what most of its requests have in common.
 ///
 /// A line that stands for several equal requests is one line.
 pub(super) fn read(path: &str) -> Vec<Line> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    text.lines().skip(1).map(|line| parse(&serde_json::from_str(line).unwrap())).collect()
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let common = lines.next().unwrap()["common-headers"].clone();
+    lines.map(|line| parse(&common, &line)).collect()
 }
 
-fn parse(line: &Value) -> Line {
+/// The headers of a line: what it says of one, `null` for one that was not sent, else what is common.
+fn headers(common: &Value, line: &Value) -> BTreeMap<&'static str, String> {
+    let own = &line["headers"];
+    let of = |name: &str| own.get(name).or_else(|| common.get(name)).and_then(Value::as_str).map(str::to_owned);
+    HEADERS.into_iter().filter_map(|name| Some((name, of(name)?))).collect()
+}
+
+fn parse(common: &Value, line: &Value) -> Line {
     let text = |member: &str| line.get(member).and_then(Value::as_str).map(str::to_owned);
     let template = text("template").unwrap();
     Line {
@@ -41,8 +58,8 @@ fn parse(line: &Value) -> Line {
         body_keys: line.get("body-keys").cloned().map(|keys| serde_json::from_value(keys).unwrap()).unwrap_or_default(),
         body: line.get("body").filter(|body| !body.is_null()).cloned(),
         status: u16::try_from(line["status"].as_u64().unwrap()).unwrap(),
-        error: line.get("error").cloned(),
-        idempotency_key: line.pointer("/headers/idempotency-key").and_then(Value::as_str).map(str::to_owned),
+        error: line.pointer("/error/type").and_then(Value::as_str).map(str::to_owned),
+        headers: headers(common, line),
     }
 }
 
@@ -63,6 +80,15 @@ impl Line {
         self.template.ends_with(end)
     }
 
+    /// True if the answer tells of the table's files, and of access to them where the client can work with keys.
+    pub(super) fn tells_access(&self) -> bool {
+        match self.method.as_str() {
+            "GET" => self.is("/tables/{table}"),
+            "POST" => self.is("{namespace}/tables") || self.is("/register"),
+            _ => false,
+        }
+    }
+
     /// The namespace that must exist: in the path, or the parent of a list.
     pub(super) fn namespace(&self) -> Option<String> {
         let Some((_, inside)) = self.path.split_once("/namespaces/") else {
@@ -78,6 +104,13 @@ impl Line {
         let (namespace, inside) = inside.split_once("/tables/").or_else(|| inside.split_once("/views/"))?;
         let table = inside.split('/').next()?;
         Some(format!("{namespace}/{table}"))
+    }
+
+    /// The snapshot that a commit goes on from.
+    pub(super) fn parent(&self) -> Option<i64> {
+        let requirements = self.body.as_ref()?.get("requirements")?.as_array()?;
+        let main = requirements.iter().find(|one| one["type"] == "assert-ref-snapshot-id" && one["ref"] == "main")?;
+        main["snapshot-id"].as_i64()
     }
 
     /// A report with the members that were recorded.
