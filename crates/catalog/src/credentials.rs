@@ -4,17 +4,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use polder_policy::{Action, TableRef, actions};
-use polder_store::{DelegationOf, TableRow, WarehouseRow};
+use polder_policy::{Action, Permit, TableRef, actions};
+use polder_store::{DelegationOf, Hold, TableRow, WarehouseRow};
 use polder_types::{Error, Location, Micros, RelationId, Result, Secret, TableIdent, WarehouseName};
 use uuid::Uuid;
 
 use crate::{
     OpCtx,
     metadata::TableDoc,
-    namespaces, places, resolve,
+    places, resolve,
     tables::LoadedTable,
-    vend::{Grant, Session, VENDED, Wanted},
+    vend::{Grant, Session, VENDED, Vending, Wanted},
 };
 
 /// What a client can work with.
@@ -139,10 +139,11 @@ pub async fn delegate(
 }
 
 /// As [`delegate`], for a staged table: keys for the place that was prepared for it, to whoever could write the table if
-/// it were there. It has no id, so that grants on it are those on its namespace and name.
+/// it were there. It has no id, so that grants on it are those on its namespace and name. Nothing comes to the place but this
+/// table until the keys have ended.
 ///
 /// # Errors
-/// `Unavailable` if there are none now.
+/// `Unavailable` if there are none now; `Invalid` and `Conflict` if the place was taken meanwhile.
 pub async fn delegate_staged(
     ctx: &OpCtx,
     warehouse: &WarehouseName,
@@ -168,17 +169,17 @@ pub async fn delegate_staged(
     // SECURITY: once more, where the keys are made: below a root, and in no other table's directory (R1).
     places::check_table_location(&warehouse, &place)?;
     let create = resolve::permit(ctx, &warehouse, actions::CreateTable, &namespace.namespace)?;
-    // SECURITY: nothing holds the place until the table is published, so keys are made only where its namespace's tables
-    // lie, or where nobody else's can: not where another namespace may put one meanwhile.
-    if editor.is_err() && place != warehouse.root.join(&staged.table_uuid.to_string())? {
-        let home = namespaces::location(&namespace, &warehouse)?;
-        if !place.is_within(&home) || place == home {
-            return Ok(None);
-        }
+    let decided = decide(ctx, &warehouse, &table, staged.table_uuid)?;
+    let Some(vending) = vending(ctx, &table, staged.table_uuid, &place) else { return Ok(None) };
+    // SECURITY: the store alone knows whose ground the place is, and holds it before there is a key: what others put there
+    // while the key lives would be open to it, and their namespace is no bar to it (R1).
+    let (name, table_uuid, until) = (ident.name.clone(), staged.table_uuid, vending.latest_end(ctx.now()));
+    let hold = Hold { name, location: place.clone(), table_uuid, until };
+    if !ctx.catalog().store().hold_location(&create, editor.as_ref().ok(), hold, &ctx.stamp()).await? {
+        return Ok(None);
     }
-    ctx.catalog().store().check_free_location(&create, editor.as_ref().ok(), &place).await?;
-    let credentials = vend(ctx, &warehouse, &table, staged.table_uuid, &place).await?;
-    Ok((!credentials.is_empty()).then_some(TableAccess::Credentials(credentials)))
+    let credential = mint(ctx, &warehouse, decided, (&table, staged.table_uuid), &place, vending).await?;
+    Ok(Some(TableAccess::Credentials(vec![credential])))
 }
 
 async fn vend_for(ctx: &OpCtx, warehouse: &WarehouseRow, row: &TableRow) -> Result<Vec<StorageCredential>> {
@@ -193,23 +194,52 @@ async fn vend(
     table_id: Uuid,
     place: &Location,
 ) -> Result<Vec<StorageCredential>> {
+    let decided = decide(ctx, warehouse, table, table_id)?; // SECURITY: nothing below may run without it
+    let Some(vending) = vending(ctx, table, table_id, place) else { return Ok(Vec::new()) };
+    Ok(vec![mint(ctx, warehouse, decided, (table, table_id), place, vending).await?])
+}
+
+/// What a principal may do with a table's files, as keys.
+struct Decided {
+    read: Permit<actions::VendCredentials>,
+    write: Option<Permit<actions::VendWriteCredentials>>,
+}
+
+fn decide(ctx: &OpCtx, warehouse: &WarehouseRow, table: &TableRef, table_id: Uuid) -> Result<Decided> {
     let of = DelegationOf { table_id, mode: VENDED };
     let read = ctx
         .authorize_delegation(actions::VendCredentials, table, of)
-        .map_err(|error| resolve::hidden(ctx, warehouse, error))?; // SECURITY: nothing below may run without it
+        .map_err(|error| resolve::hidden(ctx, warehouse, error))?;
     // To lack it is no denial: a reader gets a reader's keys.
     let write = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::VendWriteCredentials, table).ok();
-    let Some(vending) = ctx.catalog().files().storage().vending(place) else {
+    Ok(Decided { read, write })
+}
+
+/// Who makes keys for a place, if anybody does.
+fn vending<'a>(ctx: &'a OpCtx, table: &TableRef, table_id: Uuid, place: &Location) -> Option<&'a Vending> {
+    let found = ctx.catalog().files().storage().vending(place);
+    if found.is_none() {
+        let of = DelegationOf { table_id, mode: VENDED };
         ctx.count_delegation(actions::VendCredentials::NAME, table, of, None);
-        return Ok(Vec::new());
-    };
-    let root = permitted_root(ctx, warehouse, table, place, of)?;
-    let grant = match &write {
-        None => Grant::Read(&read),
-        Some(write) => Grant::ReadWrite(&read, write),
+    }
+    found
+}
+
+async fn mint(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    decided: Decided,
+    (table, table_id): (&TableRef, Uuid),
+    place: &Location,
+    vending: &Vending,
+) -> Result<StorageCredential> {
+    let root = permitted_root(ctx, warehouse, table, place, DelegationOf { table_id, mode: VENDED })?;
+    let grant = match &decided.write {
+        None => Grant::Read(&decided.read),
+        Some(write) => Grant::ReadWrite(&decided.read, write),
     };
     let session = vending.keys(ctx, &Wanted { grant, table_id, place, root }).await?;
-    Ok(vec![StorageCredential::new(ctx, place, &session)])
+    Ok(StorageCredential::new(ctx, place, &session))
 }
 
 /// The root that a table's location lies below, by the warehouse as it is now: what the administrator has taken away

@@ -33,13 +33,18 @@ pub(crate) fn check_table_location<'a>(warehouse: &'a WarehouseRow, location: &L
     }
 }
 
-/// Checks a location that a client's namespace property or request names, which may be a root.
+/// Checks the location that a namespace's property names. A further place that the warehouse may use can be one namespace's;
+/// its own root is everybody's. Whether another namespace has it, the store says.
 ///
 /// # Errors
 /// `Invalid` if it is not below a root of the warehouse.
-pub(crate) fn check_named_location(warehouse: &WarehouseRow, text: &str) -> Result<()> {
-    match root_of(warehouse, &Location::parse(text)?) {
-        Some(_) => Ok(()),
+pub(crate) fn check_home(warehouse: &WarehouseRow, text: &str) -> Result<()> {
+    let home = Location::parse(text)?;
+    match root_of(warehouse, &home) {
+        Some(_) if home != warehouse.root => Ok(()),
+        Some(_) => {
+            Err(refused("location", "it is the root of the warehouse, where all namespaces lie; use a directory below"))
+        }
         None => Err(refused("location", "it is not below a root of the warehouse")),
     }
 }

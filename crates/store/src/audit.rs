@@ -175,6 +175,13 @@ pub enum AuditDetail {
         /// What they open, and nothing else.
         path_prefix: String,
     },
+    /// A place is held for a staged table, until the keys for it have ended.
+    Held {
+        /// The place.
+        location: String,
+        /// When it is free again.
+        until: Micros,
+    },
     /// A request to the object store was signed.
     Signed {
         /// The table.

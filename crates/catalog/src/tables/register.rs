@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use polder_policy::{NamespaceRef, Permit, TableRef, actions};
-use polder_store::{CommitOutcome, NewTable, PointerSwap, Registrar, Replaced, TableRow, WarehouseRow, is_stale};
+use polder_store::{CommitOutcome, NewTable, PointerSwap, Registrar, Replaced, Site, TableRow, WarehouseRow, is_stale};
 use polder_types::{
     Error, ErrorKind, Location, Namespace, QualifiedName, RelationId, Result, Subject, TableIdent, WarehouseName,
     rest::RegisterTableRequest,
@@ -121,9 +121,10 @@ impl<'a> Registration<'a> {
                 .about(Subject::Table)
         })?;
         let editor = policy_editor(ctx);
-        let replaces = self.standing.as_ref().map(|row| row.table.id);
+        let replaces = self.standing.as_ref().map(|row| (row.table.id, &row.location));
         let registrar = Registrar { permit: &self.permit, name: &self.name, editor: editor.as_ref(), replaces };
-        ctx.catalog().store().check_registrable(registrar, file).await?;
+        let site = Site { warehouse: &self.warehouse, location: file, now: ctx.now() };
+        ctx.catalog().store().check_registrable(registrar, site).await?;
         let stored = ctx.catalog().metadata().named(&self.permit, root, file).await?;
         let (warehouse, checked, file) = (Arc::clone(&self.warehouse), Arc::clone(&stored), file.clone());
         ctx.catalog().heavy().run(stored.len(), move || check(&warehouse, &checked, &file)).await?;
