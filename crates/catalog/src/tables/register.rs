@@ -116,6 +116,15 @@ impl<'a> Registration<'a> {
     /// Reads and checks the document.
     async fn document(&self) -> Result<Arc<StoredDoc>> {
         let (ctx, file) = (self.ctx, &self.wanted.file);
+        // SECURITY: whoever has keys for the table could write any other file anew, after it was checked (R4, R12).
+        if !places::is_document(file) {
+            return Err(Error::invalid(
+                "invalid_metadata_location",
+                "the name of a table's metadata file ends in `.metadata.json`: any other file is open to everybody who \
+                 writes the table; copy it to such a name and register that one",
+            )
+            .about(Subject::Table));
+        }
         let root = places::root_of(&self.warehouse, file).filter(|root| *root != file).ok_or_else(|| {
             Error::invalid("location_not_allowed", "the metadata location is not below a root of the warehouse")
                 .about(Subject::Table)

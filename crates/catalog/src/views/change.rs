@@ -218,9 +218,9 @@ async fn registered(
 ) -> Result<(Arc<StoredView>, Location)> {
     let refused = |why: &'static str| Error::invalid("invalid_metadata_location", why).about(Subject::View);
     let root = places::check_table_location(warehouse, file).map_err(|error| error.about(Subject::View))?;
-    let name = file.segments().last().map_or("", String::as_str);
-    if !name.ends_with(".json") || name.ends_with(".gz.metadata.json") {
-        return Err(refused("the metadata file of a view ends in `.json` and is not compressed"));
+    // SECURITY: any other name is one that keys for a table may have written, and may write anew (R4, R12).
+    if !places::is_document(file) || file.segments().last().is_some_and(|name| name.ends_with(".gz.metadata.json")) {
+        return Err(refused("the name of a view's metadata file ends in `.metadata.json`, and it is not compressed"));
     }
     let store = ctx.catalog().store();
     // SECURITY: before the file is read: no answer tells what lies in the directory of another table or view, or of a

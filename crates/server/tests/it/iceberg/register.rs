@@ -240,6 +240,30 @@ async fn what_a_document_names_is_checked() {
     drop(world.engineer.get(&path("t")).await.expect(404));
 }
 
+/// R4, R12: a file that whoever has keys for the table could write, and write anew after it was checked, is no document: not
+/// as a new table, nor over one that is there; compressed ones have the name of one too.
+#[tokio::test]
+async fn only_a_name_that_no_key_writes_is_registered() {
+    let world = World::make().await;
+    let live = load(&world.engineer, OPEN).await;
+    let (file, document) = strange(&world, "brought").await;
+    for name in ["x.json", "x.metadata.json.gz", "metadata.json", "x.metadata.json.bak", "x.METADATA.JSON"] {
+        let place = format!("{}/metadata/{name}", live["metadata"]["location"].as_str().unwrap());
+        put(&place, live["metadata"].to_string().as_bytes());
+        for caller in [&world.engineer, &world.admin] {
+            let refused = caller.post(REGISTER, &over(OPEN, &place)).await.expect(400);
+            assert!(refused.error("message").contains("`.metadata.json`"), "{name}: {}", refused.text());
+        }
+        let place = file.replace("v1.metadata.json", name);
+        put(&place, document.to_string().as_bytes());
+        drop(world.engineer.post(REGISTER, &wanted("t", &place)).await.expect(400));
+    }
+    assert_eq!(load(&world.engineer, OPEN).await, live);
+    let other = file.replace("v1.metadata.json", "00003-0198c2f0.gz.metadata.json");
+    put(&other, document.to_string().as_bytes());
+    drop(world.engineer.post(REGISTER, &wanted("t", &other)).await.expect(200));
+}
+
 /// a link in the warehouse that leads out of it is not followed.
 #[tokio::test]
 async fn a_link_is_not_followed() {
