@@ -133,10 +133,14 @@ impl<'a> Registration<'a> {
         let replaces = self.standing.as_ref().map(|row| (row.table.id, &row.location));
         let registrar = Registrar { permit: &self.permit, name: &self.name, editor: editor.as_ref(), replaces };
         let site = Site { warehouse: &self.warehouse, location: file, now: ctx.now() };
-        ctx.catalog().store().check_registrable(registrar, site).await?;
+        let known = ctx.catalog().store().check_registrable(registrar, site).await?;
         let stored = ctx.catalog().metadata().named(&self.permit, root, file).await?;
         let (warehouse, checked, file) = (Arc::clone(&self.warehouse), Arc::clone(&stored), file.clone());
         ctx.catalog().heavy().run(stored.len(), move || check(&warehouse, &checked, &file)).await?;
+        // SECURITY: what the catalog wrote itself names who set it; whatever else is there is what somebody says (R36).
+        if !known && editor.is_none() {
+            properties::check_owner(stored.doc().properties(), ctx.principal())?;
+        }
         Ok(stored)
     }
 
@@ -224,7 +228,7 @@ fn may_load(ctx: &OpCtx, warehouse: &WarehouseRow, namespace: &NamespaceRef, ide
     }
 }
 
-/// Checks everything that a document names (R4, R9, R10, R12).
+/// Checks everything that a document names but its owner (R4, R9, R10, R12).
 fn check(warehouse: &WarehouseRow, stored: &StoredDoc, file: &Location) -> Result<()> {
     let doc = stored.doc();
     let location = doc.location()?;
