@@ -4,17 +4,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use polder_policy::{Action, TableRef, actions};
-use polder_store::{DelegationOf, NamespaceRow, TableRow, WarehouseRow};
+use polder_policy::{Action, Permit, TableRef, actions};
+use polder_store::{DelegationOf, Hold, NamespaceRow, TableRow, WarehouseRow};
 use polder_types::{Error, Location, Micros, RelationId, Result, Secret, TableIdent, WarehouseName};
 use uuid::Uuid;
 
 use crate::{
     OpCtx,
     metadata::TableDoc,
-    namespaces, places, resolve,
+    places, resolve,
     tables::LoadedTable,
-    vend::{Grant, Session, VENDED, Wanted},
+    vend::{Grant, Session, VENDED, Vending, Wanted},
 };
 
 /// The reason on record where a staged table's place could become another's before it is published.
@@ -153,10 +153,11 @@ pub async fn delegate(
 }
 
 /// As [`delegate`], for a staged table: keys for the place that was prepared for it, to whoever could write the table if
-/// it were there. It has no id, so that grants on it are those on its namespace and name.
+/// it were there. It has no id, so that grants on it are those on its namespace and name. Nothing comes to the place but this
+/// table until the keys have ended.
 ///
 /// # Errors
-/// `Unavailable` if there are none now.
+/// `Unavailable` if there are none now; `Invalid` and `Conflict` if the place was taken meanwhile.
 pub async fn delegate_staged(
     ctx: &OpCtx,
     warehouse: &WarehouseName,
@@ -179,42 +180,39 @@ pub async fn delegate_staged(
         quarantined: editor.is_err(),
     };
     let place = TableDoc::parse(&staged.metadata)?.location()?;
-    let held = hold_place(ctx, &warehouse, &namespace, staged.table_uuid, &place).await;
-    if let Err(error) = held {
-        // A hint where nobody makes keys is no refusal of any.
-        if ctx.catalog().files().storage().vending(&place).is_some() {
-            refused(ctx, &table, staged.table_uuid, error.code());
+    let decided = decide(ctx, &warehouse, &table, staged.table_uuid)?;
+    let Some(vending) = ctx.catalog().files().storage().vending(&place) else {
+        return Ok(None); // a hint where nobody makes keys is no refusal of any
+    };
+    let (name, table_uuid, until) = (ident.name.clone(), staged.table_uuid, vending.latest_end(ctx.now()));
+    let hold = Hold { name, location: place.clone(), table_uuid, until };
+    match hold_place(ctx, &warehouse, &namespace, hold).await {
+        Ok(true) => {}
+        Ok(false) => {
+            refused(ctx, &table, table_uuid, UNHELD);
+            return Ok(None);
         }
-        return if error.code() == UNHELD { Ok(None) } else { Err(error) };
+        Err(error) => {
+            refused(ctx, &table, table_uuid, error.code());
+            return Err(error);
+        }
     }
-    let credentials = vend(ctx, &warehouse, &table, staged.table_uuid, &place).await?;
-    Ok((!credentials.is_empty()).then_some(TableAccess::Credentials(credentials)))
+    let credential = mint(ctx, &warehouse, decided, (&table, table_uuid), &place, vending).await?;
+    Ok(Some(TableAccess::Credentials(vec![credential])))
 }
 
-/// Checks the place of a staged table once more, where the keys are made.
+/// Checks the place of a staged table once more, where the keys are made, and holds it; false if it is others' ground.
 ///
 /// # Errors
-/// Those of creating a table there, and [`UNHELD`].
-async fn hold_place(
-    ctx: &OpCtx,
-    warehouse: &WarehouseRow,
-    namespace: &NamespaceRow,
-    table_uuid: Uuid,
-    place: &Location,
-) -> Result<()> {
-    // SECURITY: below a root, and in no other table's directory (R1).
-    places::check_table_location(warehouse, place)?;
+/// Those of creating a table there.
+// SECURITY: below a root, and in no other table's directory. The store alone knows whose ground the place is, and holds it
+// before there is a key: what others put there while the key lives would be open to it, and their namespace is no bar to
+// it (R1).
+async fn hold_place(ctx: &OpCtx, warehouse: &WarehouseRow, namespace: &NamespaceRow, hold: Hold) -> Result<bool> {
+    places::check_table_location(warehouse, &hold.location)?;
     let create = resolve::permit(ctx, warehouse, actions::CreateTable, &namespace.namespace)?;
     let editor = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::ManagePolicies, &ctx.tenant_ref());
-    // SECURITY: nothing holds the place until the table is published, so keys are made only where its namespace's tables
-    // lie, or where nobody else's can: not where another namespace may put one meanwhile.
-    if editor.is_err() && *place != warehouse.root.join(&table_uuid.to_string())? {
-        let home = namespaces::location(namespace, warehouse)?;
-        if !place.is_within(&home) || *place == home {
-            return Err(Error::unsupported(UNHELD, "nothing holds the staged table's place until it is published"));
-        }
-    }
-    ctx.catalog().store().check_free_location(&create, editor.as_ref().ok(), place).await
+    ctx.catalog().store().hold_location(&create, editor.as_ref().ok(), hold, &ctx.stamp()).await
 }
 
 async fn vend_for(ctx: &OpCtx, warehouse: &WarehouseRow, row: &TableRow) -> Result<Vec<StorageCredential>> {
@@ -229,22 +227,44 @@ async fn vend(
     table_id: Uuid,
     place: &Location,
 ) -> Result<Vec<StorageCredential>> {
-    let of = DelegationOf { table_id, mode: VENDED };
-    let read = ctx
-        .authorize_delegation(actions::VendCredentials, table, of)
-        .map_err(|error| resolve::hidden(ctx, warehouse, error))?; // SECURITY: nothing below may run without it
-    // To lack it is no denial: a reader gets a reader's keys.
-    let write = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::VendWriteCredentials, table).ok();
+    let decided = decide(ctx, warehouse, table, table_id)?; // SECURITY: nothing below may run without it
     let Some(vending) = ctx.catalog().files().storage().vending(place) else {
         return Ok(Vec::new()); // no keys, so no record of any
     };
-    let root = permitted_root(ctx, warehouse, table, place, of)?;
-    let grant = match &write {
-        None => Grant::Read(&read),
-        Some(write) => Grant::ReadWrite(&read, write),
+    Ok(vec![mint(ctx, warehouse, decided, (table, table_id), place, vending).await?])
+}
+
+/// What a principal may do with a table's files, as keys.
+struct Decided {
+    read: Permit<actions::VendCredentials>,
+    write: Option<Permit<actions::VendWriteCredentials>>,
+}
+
+fn decide(ctx: &OpCtx, warehouse: &WarehouseRow, table: &TableRef, table_id: Uuid) -> Result<Decided> {
+    let of = DelegationOf { table_id, mode: VENDED };
+    let read = ctx
+        .authorize_delegation(actions::VendCredentials, table, of)
+        .map_err(|error| resolve::hidden(ctx, warehouse, error))?;
+    // To lack it is no denial: a reader gets a reader's keys.
+    let write = polder_policy::authorize(ctx.snapshot(), ctx.principal(), actions::VendWriteCredentials, table).ok();
+    Ok(Decided { read, write })
+}
+
+async fn mint(
+    ctx: &OpCtx,
+    warehouse: &WarehouseRow,
+    decided: Decided,
+    (table, table_id): (&TableRef, Uuid),
+    place: &Location,
+    vending: &Vending,
+) -> Result<StorageCredential> {
+    let root = permitted_root(ctx, warehouse, table, place, DelegationOf { table_id, mode: VENDED })?;
+    let grant = match &decided.write {
+        None => Grant::Read(&decided.read),
+        Some(write) => Grant::ReadWrite(&decided.read, write),
     };
     let session = vending.keys(ctx, &Wanted { grant, table_id, place, root }).await?;
-    Ok(vec![StorageCredential::new(ctx, place, &session)])
+    Ok(StorageCredential::new(ctx, place, &session))
 }
 
 /// The root that a table's location lies below, by the warehouse as it is now: what the administrator has taken away

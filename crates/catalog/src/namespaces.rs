@@ -140,7 +140,7 @@ pub async fn describe(ctx: &OpCtx, warehouse: &WarehouseName, name: &Namespace) 
 ///
 /// # Errors
 /// `Invalid` if its property is no location.
-pub(crate) fn location(row: &NamespaceRow, warehouse: &WarehouseRow) -> Result<Location> {
+fn location(row: &NamespaceRow, warehouse: &WarehouseRow) -> Result<Location> {
     match row.properties.get(LOCATION) {
         Some(text) => Location::parse(text),
         None => warehouse.root.join(&row.namespace.id().0.to_string()),
@@ -208,7 +208,7 @@ fn refuse_overlap(removals: &[String], updates: &BTreeMap<String, String>) -> Re
 fn governed(warehouse: &WarehouseRow, wanted: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     properties::check(wanted.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
     if let Some(location) = wanted.get(LOCATION) {
-        places::check_named_location(warehouse, location)?;
+        places::check_home(warehouse, location).map_err(|error| error.about(Subject::Namespace))?;
     }
     Ok(wanted)
 }

@@ -10,6 +10,10 @@ use crate::metadata::{TableDoc, view::ViewDoc};
 pub(crate) const METADATA_DIRECTORY: &str = "metadata";
 /// The directory of a table's data files, below its location.
 pub(crate) const DATA_DIRECTORY: &str = "data";
+/// How the names of metadata documents end, compressed ones too (`.gz.metadata.json`).
+// SECURITY: what a pointer names has such a name, and keys and signatures write everything but what has: whoever writes a
+// table's files never writes the document that everybody is served (R4, R12).
+pub(crate) const DOCUMENT_END: &str = ".metadata.json";
 
 fn refused(what: &str, why: &str) -> Error {
     Error::invalid("location_not_allowed", format!("the {what} is not allowed: {why}")).about(Subject::Table)
@@ -33,15 +37,25 @@ pub(crate) fn check_table_location<'a>(warehouse: &'a WarehouseRow, location: &L
     }
 }
 
-/// Checks a location that a client's namespace property or request names, which may be a root.
+/// Checks the location that a namespace's property names. A further place that the warehouse may use can be one namespace's;
+/// its own root is everybody's. Whether another namespace has it, the store says.
 ///
 /// # Errors
 /// `Invalid` if it is not below a root of the warehouse.
-pub(crate) fn check_named_location(warehouse: &WarehouseRow, text: &str) -> Result<()> {
-    match root_of(warehouse, &Location::parse(text)?) {
-        Some(_) => Ok(()),
+pub(crate) fn check_home(warehouse: &WarehouseRow, text: &str) -> Result<()> {
+    let home = Location::parse(text)?;
+    match root_of(warehouse, &home) {
+        Some(_) if home != warehouse.root => Ok(()),
+        Some(_) => {
+            Err(refused("location", "it is the root of the warehouse, where all namespaces lie; use a directory below"))
+        }
         None => Err(refused("location", "it is not below a root of the warehouse")),
     }
+}
+
+/// True if a file has a name that only the catalog writes; see [`DOCUMENT_END`].
+pub(crate) fn is_document(file: &Location) -> bool {
+    file.segments().last().is_some_and(|name| name.ends_with(DOCUMENT_END))
 }
 
 /// Checks every location that a document names against the location that the catalog has registered.

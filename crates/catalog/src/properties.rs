@@ -75,8 +75,8 @@ pub(crate) fn govern<'a>(
     Ok(())
 }
 
-/// Checks the properties of a namespace, or of a table's document that somebody else wrote and that is kept as it is. An
-/// `owner` is what the client wrote: nothing here or in an engine decides by it.
+/// Checks the properties of a namespace, or of a table's document that is kept as it is. An `owner` may say anything here: of
+/// a namespace, nothing decides by it; of a table's document, [`check_owner`] says who may bring it.
 ///
 /// # Errors
 /// As [`govern`].
@@ -85,6 +85,31 @@ pub(crate) fn check<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>
         Some((name, _)) => Err(not_allowed(name)),
         None => Ok(()),
     }
+}
+
+/// Checks the `owner` of a table's document that is new to the catalog: nothing in it may be what the caller could not set.
+///
+/// # Errors
+/// `Invalid` if it names somebody else (R36).
+pub(crate) fn check_owner<'a>(
+    properties: impl IntoIterator<Item = (&'a str, &'a str)>,
+    principal: &Principal,
+) -> Result<()> {
+    let other = |(name, text): &(&str, &str)| name.eq_ignore_ascii_case(OWNER) && *text != principal.name.as_ref();
+    match properties.into_iter().find(other) {
+        None => Ok(()),
+        Some((name, _)) => Err(names_other(name)),
+    }
+}
+
+fn names_other(name: &str) -> Error {
+    Error::invalid(
+        "property_not_allowed",
+        format!(
+            "the property `{name}` names somebody else than you; take it out of the document, or let a policy editor \
+             register it"
+        ),
+    )
 }
 
 fn not_allowed(name: &str) -> Error {

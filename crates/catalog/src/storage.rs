@@ -149,6 +149,11 @@ impl Storage {
         self.find(place)?.signing.as_ref()
     }
 
+    /// True if clients are given any access to tables there.
+    pub(crate) fn delegates(&self, place: &Location) -> bool {
+        self.vending(place).is_some() || self.signing(place).is_some()
+    }
+
     /// Finds out whether the keys that would be made are narrow, in every bucket that warehouses may be in: below the
     /// managed base, and where tenants may bring their own. What cannot be found out now is asked again before the
     /// first key.

@@ -6,14 +6,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use polder_policy::{Action, Permit, actions};
-use polder_store::{NewReport, Page, PageRequest, TableEntry, TableRow};
+use polder_store::{NewReport, Page, PageRequest, Purge, TableEntry, TableRow};
 use polder_types::{
     Error, Location, Namespace, Result, Scope, Subject, TableIdent, WarehouseName, rest::ReportMetricsRequest,
 };
 use uuid::Uuid;
 
 use crate::{
-    OpCtx, TableObjects, cache::StoredDoc, columns, io::FileIo, metadata::TableDoc, places, resolve, view::etag,
+    OpCtx, TableObjects, cache::StoredDoc, columns, io::FileIo, metadata::TableDoc, places, resolve,
+    vend::ACCESS_SECONDS_MAX, view::etag,
 };
 pub use register::{register, unregister};
 
@@ -121,7 +122,10 @@ pub async fn drop(ctx: &OpCtx, warehouse: &WarehouseName, ident: &TableIdent, pu
         let warehouse = resolve::warehouse(&ctx, warehouse).await?;
         let row = resolve::table(&ctx, &warehouse, ident).await?;
         let permit = resolve::permit(&ctx, &warehouse, actions::DropTable, &row.table)?;
-        ctx.catalog().store().drop_table(&permit, purge, &ctx.stamp()).await
+        // SECURITY: what may still be opened is nobody's yet (R1).
+        let opened = ctx.catalog().files().storage().delegates(&row.location);
+        let closed_until = opened.then(|| ctx.now().plus_seconds(ACCESS_SECONDS_MAX));
+        ctx.catalog().store().drop_table(&permit, purge.then_some(Purge { closed_until }), &ctx.stamp()).await
     })
     .await?;
     if purge {

@@ -37,6 +37,9 @@ pub(crate) const LIFE_MIN_SECONDS: i64 = 60;
 /// The longest life: as long nobody can take a credential back.
 pub(crate) const LIFE_MAX_SECONDS: i64 = 3_600;
 
+/// No key and no signature opens a place for longer, clocks that differ included.
+pub(crate) const ACCESS_SECONDS_MAX: i64 = LIFE_MAX_SECONDS + sts::CLOCK_SKEW_SECONDS;
+
 /// The life of a credential, in seconds: what is wanted, within bounds.
 #[must_use]
 pub(crate) fn life_seconds(wanted: i64) -> i64 {
@@ -165,6 +168,11 @@ impl Vending {
         profile.vending.as_ref().map(|role| Sts::new(profile, role).map(Provider::Sts).map(Arc::new)).transpose()
     }
 
+    /// When the last key ends that a request of this time may make.
+    pub(crate) fn latest_end(&self, now: Micros) -> Micros {
+        now.plus_seconds(self.provider.life_seconds() + sts::CLOCK_SKEW_SECONDS)
+    }
+
     /// Keys for a table; whoever gets none leaves a record that says why.
     ///
     /// # Errors
@@ -277,4 +285,4 @@ fn of(wanted: &Wanted<'_>) -> DelegationOf {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -175,6 +175,13 @@ pub enum AuditDetail {
         /// What they open, and nothing else.
         path_prefix: String,
     },
+    /// A place is held for a staged table, until the keys for it have ended.
+    Held {
+        /// The place.
+        location: String,
+        /// When it is free again.
+        until: Micros,
+    },
     /// Keys that were made before, and live, went out once more to the same principal.
     HandedOut {
         /// The table.

@@ -23,6 +23,7 @@ mod found;
 mod fresh;
 mod glance;
 mod grants;
+mod homes;
 mod idempotency;
 mod impersonations;
 mod jobs;
@@ -68,7 +69,8 @@ pub use roles::RoleRow;
 pub use root_key::{RootKey, SigningKey};
 pub use store::{Database, Stamp, Store, StoreOptions, is_stale};
 pub use tables::{
-    ColumnBinding, CommitOutcome, Creation, NewTable, PointerSwap, Registrar, Replaced, TableEntry, TableRow,
+    ColumnBinding, CommitOutcome, Creation, Hold, NewTable, PointerSwap, Purge, Registrar, Replaced, Site, TableEntry,
+    TableRow,
 };
 pub use tenants::TenantRow;
 pub use views::{NewView, ViewOutcome, ViewRow, ViewSwap};

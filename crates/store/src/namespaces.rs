@@ -7,7 +7,7 @@ use std::{
 
 use polder_policy::{ListPermit, NamespaceRef, Permit, WarehouseRef, actions};
 use polder_types::{
-    Error, ErrorKind, Namespace, NamespaceId, Result, Subject, rest::UpdateNamespacePropertiesResponse,
+    Error, ErrorKind, Location, Namespace, NamespaceId, Result, Subject, rest::UpdateNamespacePropertiesResponse,
 };
 use uuid::Uuid;
 
@@ -16,12 +16,14 @@ use crate::{
     audit::Trail,
     cache::{Change, namespace_key},
     db::{self, Row, Session, sql},
-    fresh, grants,
+    fresh, grants, homes,
     pages::Shown,
     tenants,
     tx::{Lock, Tx},
 };
 
+/// The property that names where the tables of a namespace are put by clients that choose a place.
+const LOCATION: &str = "location";
 /// Most bytes of a namespace's properties, as JSON: the row is kept in memory and read whole.
 const PROPERTIES_BYTES_MAX: usize = 1024 * 1024;
 
@@ -192,7 +194,7 @@ pub(crate) fn path_of(path: &[u8]) -> Vec<NamespaceId> {
 }
 
 /// The ids of a namespace's levels as stored.
-fn path_bytes(chain: &[NamespaceId]) -> Vec<u8> {
+pub(crate) fn path_bytes(chain: &[NamespaceId]) -> Vec<u8> {
     chain.iter().flat_map(|id| *id.0.as_bytes()).collect()
 }
 
@@ -262,12 +264,19 @@ impl Birth {
     }
 }
 
+/// The place that a namespace's properties name.
+fn home(properties: &BTreeMap<String, String>) -> Result<Option<Location>> {
+    let named = properties.get(LOCATION).map(|text| Location::parse(text));
+    named.transpose().map_err(|error| error.about(Subject::Namespace))
+}
+
 async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<NamespaceRow>> {
     tx.alone(Lock::Warehouse(birth.row.namespace.warehouse.id)).await?;
     tenants::check_version(tx, trail).await?;
     let Birth { row, parent } = birth;
     let (namespace, warehouse) = (&row.namespace, &row.namespace.warehouse);
-    tx.warehouse(warehouse).await?;
+    let within = tx.warehouse(warehouse).await?;
+    let home = home(&row.properties)?;
     if let Some(parent) = parent {
         let parent_name = namespace.name.parent();
         let query = sql("SELECT 1 FROM namespaces WHERE tenant_id = $1 AND id = $2 AND warehouse_id = $3");
@@ -277,8 +286,8 @@ async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<Namespac
         }
     }
     let query = sql("INSERT INTO namespaces \
-             (tenant_id, id, warehouse_id, parent_id, path, name_key, leaf, properties, version, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING");
+             (tenant_id, id, warehouse_id, parent_id, path, name_key, leaf, properties, version, created_at, location) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING");
     let query = query
         .bind(&trail.tenant)
         .bind(namespace.id())
@@ -289,9 +298,14 @@ async fn create(tx: &mut Tx, trail: &Trail, birth: Birth) -> Result<Arc<Namespac
         .bind(namespace.name.leaf())
         .bind(properties_json(&row.properties)?)
         .bind(row.version)
-        .bind(trail.stamp.now);
+        .bind(trail.stamp.now)
+        .bind(home.as_ref().map(|home| home.to_string()));
     if tx.execute(query).await? == 0 {
         return Err(Error::already_exists(Subject::Namespace, &namespace.name.to_string()));
+    }
+    // After the name: a namespace that is there already is there already, whatever place it names.
+    if let Some(home) = &home {
+        homes::refuse_claim(tx, namespace, &within, home).await?;
     }
     let (id, key) = (namespace.id().0, namespace.name.key());
     let taken_over =
@@ -350,6 +364,7 @@ async fn update(
     if row.namespace.id() != namespace.id() {
         return Err(absent());
     }
+    let earlier = row.properties.get(LOCATION).cloned();
     let mut answer = UpdateNamespacePropertiesResponse::default();
     for key in removals.into_iter().collect::<BTreeSet<_>>() {
         let there = row.properties.remove(&key).is_some();
@@ -358,9 +373,17 @@ async fn update(
     answer.updated = updates.keys().cloned().collect();
     row.properties.extend(updates);
     row.version += 1;
-    let query = sql("UPDATE namespaces SET properties = $1, version = $2 WHERE tenant_id = $3 AND id = $4");
+    let home = home(&row.properties)?;
+    if let Some(home) = &home
+        && row.properties.get(LOCATION) != earlier.as_ref()
+    {
+        let warehouse = tx.warehouse(&namespace.warehouse).await?;
+        homes::refuse_claim(tx, &namespace, &warehouse, home).await?;
+    }
     let query =
-        query.bind(properties_json(&row.properties)?).bind(row.version).bind(&trail.tenant).bind(namespace.id());
+        sql("UPDATE namespaces SET properties = $1, version = $2, location = $5 WHERE tenant_id = $3 AND id = $4");
+    let query = query.bind(properties_json(&row.properties)?).bind(row.version);
+    let query = query.bind(&trail.tenant).bind(namespace.id()).bind(home.map(|home| home.to_string()));
     tx.execute(query).await?;
     let object = AuditObject::new(Subject::Namespace, namespace.id(), namespace.name.to_string(), row.version);
     let detail = AuditDetail::Properties { removed: answer.removed.len(), updated: answer.updated.len() };

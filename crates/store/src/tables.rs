@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 mod commit;
+pub(crate) mod held;
 mod list;
 pub(crate) mod place;
 mod register;
@@ -10,16 +11,18 @@ pub(crate) mod retired;
 use std::sync::Arc;
 
 use polder_policy::{ColumnPath, NamespaceRef, Permit, TableRef, WarehouseRef, actions};
-use polder_types::{Error, Location, PolicyId, RelationId, Result, TableIdent};
+use polder_types::{Error, Location, Micros, PolicyId, RelationId, Result, TableIdent};
 use uuid::Uuid;
 
+pub use change::Purge;
+pub use held::Hold;
 pub use register::{Registrar, Replaced};
 
 use crate::{
     Stamp, Store, WarehouseRow,
     audit::Trail,
     db::{Row, sql},
-    jobs,
+    homes, jobs,
     namespaces::{namespace_of, path_of},
     warehouses::{self, WAREHOUSE_COLUMNS},
 };
@@ -65,10 +68,22 @@ pub struct NewTable {
     pub table_uuid: Uuid,
     /// Its columns that policies on its name read (`snapshot.restrictions_on`).
     pub bindings: Vec<ColumnBinding>,
-    /// A policy editor's permit: the table is not quarantined, and may lie where a dropped one lay.
+    /// A policy editor's permit: the table is not quarantined, and may lie where a dropped one lay, or in the home of another
+    /// namespace.
     pub released_by: Option<Permit<actions::ManagePolicies>>,
     /// True if its files were there before: with the place of a dropped table it takes over what restricted that one.
     pub registered: bool,
+}
+
+/// A place that something is to lie at.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The warehouse, which the permit is about.
+    pub warehouse: &'a WarehouseRow,
+    /// The place.
+    pub location: &'a Location,
+    /// The time of the request: places are held for a while.
+    pub now: Micros,
 }
 
 /// One pointer to be moved.
@@ -168,34 +183,44 @@ impl Store {
         Ok(self.resolve_table(warehouse, &ident).await?.filter(|row| row.table.id == id))
     }
 
-    /// Checks that a location overlaps no table of the warehouse now, and no dropped one unless a policy editor asks.
-    /// [`Store::commit_tables`] decides it for good.
+    /// Checks that a location overlaps no table of the warehouse now, that nobody else holds it, and, unless a policy editor
+    /// asks, that no dropped table lay there and that it is not another namespace's. [`Store::commit_tables`] decides it for
+    /// good.
     ///
     /// # Errors
-    /// `Invalid` if it does.
+    /// `Invalid` if it does; `Conflict` while files around it are still being deleted.
     pub async fn check_free_location(
         &self,
         permit: &Permit<actions::CreateTable>,
         released_by: Option<&Permit<actions::ManagePolicies>>,
-        location: &Location,
+        name: &str,
+        site: Site<'_>,
     ) -> Result<()> {
-        let (tenant, warehouse) = (permit.tenant(), permit.resource().warehouse.id);
+        let (tenant, namespace, location) = (permit.tenant(), permit.resource(), site.location);
         let mut session = self.read().await?;
-        change::refuse_overlap(&mut session, tenant, warehouse, location, None).await?;
+        change::refuse_overlap(&mut session, tenant, namespace.warehouse.id, location, None).await?;
         jobs::refuse_waiting(&mut session, tenant, location, false).await?;
-        match released_by.filter(|permit| permit.tenant() == tenant) {
-            Some(_) => Ok(()),
-            None => retired::refuse(&mut session, tenant, location).await,
+        let holder = held::Holder { principal: permit.caller().principal.id, namespace: namespace.id(), name };
+        held::refuse(&mut session, tenant, location, site.now, Some(holder)).await?;
+        if released_by.is_some_and(|editor| editor.tenant() == tenant) {
+            return Ok(());
         }
+        retired::refuse(&mut session, tenant, location).await?;
+        homes::ground(&mut session, namespace, site.warehouse, location).await.map(drop)
     }
 
     /// Drops a table: the row, and the allows that were bound to it. Files stay, or with `purge` are a job's to delete.
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn drop_table(&self, permit: &Permit<actions::DropTable>, purge: bool, stamp: &Stamp) -> Result<()> {
+    pub async fn drop_table(
+        &self,
+        permit: &Permit<actions::DropTable>,
+        purge: Option<Purge>,
+        stamp: &Stamp,
+    ) -> Result<()> {
         let (trail, table) = (Trail::of(permit, stamp), permit.resource().clone());
-        let leaving = if purge { change::Leaving::Nothing } else { change::Leaving::Files };
+        let leaving = purge.map_or(change::Leaving::Files, change::Leaving::Nothing);
         self.write("drop_table", move |tx| Box::pin(async move { change::delete(tx, &trail, &table, leaving).await }))
             .await
     }

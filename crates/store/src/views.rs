@@ -6,16 +6,16 @@ mod change;
 use std::sync::{Arc, OnceLock};
 
 use polder_policy::{NamespaceRef, Permit, TableRef, ViewRef, WarehouseRef, actions};
-use polder_types::{Error, Location, QualifiedName, RelationId, Result, TableIdent, TenantId, WarehouseId};
+use polder_types::{Error, Location, QualifiedName, RelationId, Result, TableIdent, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Stamp, Store, WarehouseRow,
+    Site, Stamp, Store, WarehouseRow,
     audit::Trail,
     db::sql,
-    fresh, is_stale, jobs,
+    fresh, homes, is_stale, jobs,
     namespaces::namespace_of,
-    tables::{self, change::refuse_overlap, retired},
+    tables::{self, change::refuse_overlap, held, retired},
     tx::Written,
     warehouses::{self, WAREHOUSE_COLUMNS},
 };
@@ -48,7 +48,8 @@ pub struct NewView {
     pub metadata_location: String,
     /// The `view-uuid` inside.
     pub view_uuid: Uuid,
-    /// A policy editor's permit: the view is not quarantined, and may lie where something dropped lay.
+    /// A policy editor's permit: the view is not quarantined, and may lie where something dropped lay, or in the home of another
+    /// namespace.
     pub released_by: Option<Permit<actions::ManagePolicies>>,
 }
 
@@ -147,8 +148,8 @@ impl Store {
         Ok(self.resolve_view(warehouse, &ident).await?.filter(|row| row.view.relation.id == id))
     }
 
-    /// Checks that a location overlaps no table or view of the warehouse now, and no dropped one unless a policy editor
-    /// asks. The transaction decides it for good.
+    /// Checks that a view may lie at a location, as [`Store::check_free_location`] does for tables. The transaction decides it
+    /// for good.
     ///
     /// # Errors
     /// `Invalid` if it does.
@@ -156,9 +157,9 @@ impl Store {
         &self,
         permit: &Permit<actions::CreateView>,
         released_by: Option<&Permit<actions::ManagePolicies>>,
-        location: &Location,
+        site: Site<'_>,
     ) -> Result<()> {
-        self.check_free(permit.tenant(), permit.resource().warehouse.id, released_by, location).await
+        self.check_free(permit.tenant(), permit.resource(), released_by, site).await
     }
 
     /// As [`Store::check_free_view_location`], for a view that moves there.
@@ -169,10 +170,9 @@ impl Store {
         &self,
         permit: &Permit<actions::ReplaceView>,
         released_by: Option<&Permit<actions::ManagePolicies>>,
-        location: &Location,
+        site: Site<'_>,
     ) -> Result<()> {
-        let warehouse = permit.resource().relation.namespace.warehouse.id;
-        self.check_free(permit.tenant(), warehouse, released_by, location).await
+        self.check_free(permit.tenant(), &permit.resource().relation.namespace, released_by, site).await
     }
 
     /// As [`Store::check_registrable`], for the metadata file of a view.
@@ -184,30 +184,36 @@ impl Store {
         permit: &Permit<actions::RegisterView>,
         name: &QualifiedName,
         released_by: Option<&Permit<actions::ManagePolicies>>,
-        file: &Location,
+        file: Site<'_>,
     ) -> Result<()> {
-        let tenant = permit.tenant();
+        let (tenant, namespace, place) = (permit.tenant(), permit.resource(), file.location);
         let editor = released_by.is_some_and(|editor| editor.tenant() == tenant);
         let mut session = self.read().await?;
-        refuse_overlap(&mut session, tenant, permit.resource().warehouse.id, file, None).await?;
-        jobs::refuse_waiting(&mut session, tenant, file, false).await?;
-        retired::refuse_file(&mut session, tenant, name, file, editor).await
+        refuse_overlap(&mut session, tenant, namespace.warehouse.id, place, None).await?;
+        jobs::refuse_waiting(&mut session, tenant, place, false).await?;
+        held::refuse(&mut session, tenant, place, file.now, None).await?;
+        if !retired::refuse_file(&mut session, tenant, name, place, editor).await? && !editor {
+            homes::ground(&mut session, namespace, file.warehouse, place).await?;
+        }
+        Ok(())
     }
 
     async fn check_free(
         &self,
         tenant: &TenantId,
-        warehouse: WarehouseId,
+        namespace: &NamespaceRef,
         released_by: Option<&Permit<actions::ManagePolicies>>,
-        location: &Location,
+        site: Site<'_>,
     ) -> Result<()> {
-        let mut session = self.read().await?;
-        refuse_overlap(&mut session, tenant, warehouse, location, None).await?;
+        let (location, mut session) = (site.location, self.read().await?);
+        refuse_overlap(&mut session, tenant, namespace.warehouse.id, location, None).await?;
         jobs::refuse_waiting(&mut session, tenant, location, false).await?;
-        match released_by.filter(|permit| permit.tenant() == tenant) {
-            Some(_) => Ok(()),
-            None => retired::refuse(&mut session, tenant, location).await,
+        held::refuse(&mut session, tenant, location, site.now, None).await?;
+        if released_by.is_some_and(|permit| permit.tenant() == tenant) {
+            return Ok(());
         }
+        retired::refuse(&mut session, tenant, location).await?;
+        homes::ground(&mut session, namespace, site.warehouse, location).await.map(drop)
     }
 
     /// Makes a view, if its name and place are free and the policy is still that of the permit.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use polder_policy::{Permit, actions};
-use polder_store::{NewTable, WarehouseRow};
+use polder_store::{NewTable, Site, WarehouseRow};
 use polder_types::{
     Error, Location, Namespace, QualifiedName, RelationId, Result, Subject, TableIdent, WarehouseName,
     rest::CreateTableRequest,
@@ -68,7 +68,8 @@ pub async fn create(
     };
     let doc = ctx.catalog().heavy().run(bytes_of(&request), move || make(request)).await?;
     if staged {
-        ctx.catalog().store().check_free_location(&permit, policy_editor(ctx).as_ref(), &location).await?;
+        let site = Site { warehouse: &row, location: &location, now: ctx.now() };
+        ctx.catalog().store().check_free_location(&permit, policy_editor(ctx).as_ref(), &ident.name, site).await?;
         make_directories(ctx, root, &location).await?;
         ctx.count("stage_create", Subject::Table, ident.to_string(), None);
         return Ok(LoadedTable {
@@ -164,7 +165,8 @@ async fn prepare_new(ctx: &OpCtx, warehouse: &WarehouseRow, ident: &TableIdent, 
     // Whoever edits policies has looked: the table is not hidden from those restricted in its namespace.
     let released_by = policy_editor(ctx);
     // The transaction decides; this keeps the directories of other tables clean.
-    ctx.catalog().store().check_free_location(&permit, released_by.as_ref(), &location).await?;
+    let site = Site { warehouse, location: &location, now: ctx.now() };
+    ctx.catalog().store().check_free_location(&permit, released_by.as_ref(), &ident.name, site).await?;
     make_directories(ctx, root, &location).await?;
     let new = NewTable {
         name: ident.name.clone(),

@@ -100,11 +100,14 @@ async fn properties_of_a_namespace_are_governed() {
         let update = UpdateNamespacePropertiesRequest { removals: None, updates };
         assert!(update_properties(&admin, &world.lake, &sales(), update).await.is_err(), "{key}");
     }
-    let root = format!("file://{}/base/tenant=acme/workspace=lake/n", world.directory.path().display());
+    let root = format!("file://{}/base/tenant=acme/workspace=lake", world.directory.path().display());
+    let error = create(&admin, &world.lake, request(&["n"], &[("location", &root)])).await.unwrap_err();
+    assert_eq!((error.code(), error.subject()), ("location_not_allowed", Subject::Namespace));
+    let place = format!("{root}/n");
     let made =
-        create(&admin, &world.lake, request(&["n"], &[("location", &root), ("owner", "somebody")])).await.unwrap();
+        create(&admin, &world.lake, request(&["n"], &[("location", &place), ("owner", "somebody")])).await.unwrap();
     assert_eq!(made.properties.get("owner").map(String::as_str), Some("somebody"));
-    assert_eq!(made.properties.get("location"), Some(&root));
+    assert_eq!(made.properties.get("location"), Some(&place));
 }
 
 /// F12: the properties of a namespace stay small, however many updates bring more.

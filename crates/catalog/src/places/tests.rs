@@ -100,3 +100,15 @@ fn a_table_cannot_be_moved() {
     assert!(check_document(&moved("file:///srv/t1"), &own).is_err());
     assert!(check_document(&moved("file:///srv/t1/orders/inner"), &own).is_err());
 }
+
+/// R1: the root is no namespace's, since all lie in it; a further place of the warehouse may be one's.
+#[test]
+fn the_root_is_no_namespaces_home() {
+    let warehouse = warehouse();
+    for good in ["file:///srv/t1/n", "file:/srv/t1/a/b", "file:///mnt/extra"] {
+        assert!(check_home(&warehouse, good).is_ok(), "{good}");
+    }
+    for bad in ["file:///srv/t1", "file:///srv/t1/", "file:///srv/t10/n", "file:///srv", "s3://srv/t1/n"] {
+        assert_eq!(check_home(&warehouse, bad).unwrap_err().code(), "location_not_allowed", "{bad}");
+    }
+}

@@ -3,7 +3,10 @@
 
 use polder_types::{Location, rest::RemoteSignMethod};
 
-use crate::s3_url::{S3Target, check_key, is_below};
+use crate::{
+    places::DOCUMENT_END,
+    s3_url::{S3Target, check_key, is_below},
+};
 
 /// What kind of request it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub(super) fn kind(method: RemoteSignMethod, target: &S3Target, place: &Location
         return Err(OUTSIDE);
     }
     // SECURITY: only the catalog writes the documents that its pointers name (R4, R12).
-    if matches!(method, Put | Post) && target.key.ends_with(".metadata.json") {
+    if matches!(method, Put | Post) && target.key.ends_with(DOCUMENT_END) {
         return Err(OF_THE_CATALOG);
     }
     match method {

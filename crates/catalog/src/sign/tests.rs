@@ -122,3 +122,22 @@ fn a_signature_is_dated_now() {
         assert_eq!(error.code(), "signed_too_late", "{away}");
     }
 }
+
+/// R4, R12: no name that a pointer may have is written with a signature, not in parts either; what is read stays readable.
+#[test]
+fn what_a_pointer_may_name_is_never_signed_for_writing() {
+    for name in ["00001-x.metadata.json", "v1.metadata.json", "x.gz.metadata.json", ".metadata.json"] {
+        let place = Location::parse(&format!("s3://lake/base/t1/metadata/{name}")).unwrap();
+        assert!(crate::places::is_document(&place), "{name}");
+        let path = format!("/base/t1/metadata/{name}");
+        for (method, parameters) in [("PUT", ""), ("PUT", "?partNumber=1&uploadId=u"), ("POST", "?uploads=")] {
+            assert!(is_refused(&request(method, &format!("{path}{parameters}"), None)), "{method} {path}{parameters}");
+        }
+        assert!(!is_refused(&request("GET", &path, None)), "{name}");
+    }
+    for name in ["x.json", "x.metadata.json.gz", "metadata.json", "x.METADATA.JSON", "x.metadata.json.avro"] {
+        let place = Location::parse(&format!("s3://lake/base/t1/metadata/{name}")).unwrap();
+        assert!(!crate::places::is_document(&place), "{name}");
+        assert!(!is_refused(&request("PUT", &format!("/base/t1/metadata/{name}"), None)), "{name}");
+    }
+}

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use polder_policy::{NamespaceRef, Permit, TableRef, actions};
-use polder_store::{CommitOutcome, NewTable, PointerSwap, Registrar, Replaced, TableRow, WarehouseRow, is_stale};
+use polder_store::{CommitOutcome, NewTable, PointerSwap, Registrar, Replaced, Site, TableRow, WarehouseRow, is_stale};
 use polder_types::{
     Error, ErrorKind, Location, Namespace, QualifiedName, RelationId, Result, Subject, TableIdent, WarehouseName,
     rest::RegisterTableRequest,
@@ -116,17 +116,31 @@ impl<'a> Registration<'a> {
     /// Reads and checks the document.
     async fn document(&self) -> Result<Arc<StoredDoc>> {
         let (ctx, file) = (self.ctx, &self.wanted.file);
+        // SECURITY: whoever has keys for the table could write any other file anew, after it was checked (R4, R12).
+        if !places::is_document(file) {
+            return Err(Error::invalid(
+                "invalid_metadata_location",
+                "the name of a table's metadata file ends in `.metadata.json`: any other file is open to everybody who \
+                 writes the table; copy it to such a name and register that one",
+            )
+            .about(Subject::Table));
+        }
         let root = places::root_of(&self.warehouse, file).filter(|root| *root != file).ok_or_else(|| {
             Error::invalid("location_not_allowed", "the metadata location is not below a root of the warehouse")
                 .about(Subject::Table)
         })?;
         let editor = policy_editor(ctx);
-        let replaces = self.standing.as_ref().map(|row| row.table.id);
+        let replaces = self.standing.as_ref().map(|row| (row.table.id, &row.location));
         let registrar = Registrar { permit: &self.permit, name: &self.name, editor: editor.as_ref(), replaces };
-        ctx.catalog().store().check_registrable(registrar, file).await?;
+        let site = Site { warehouse: &self.warehouse, location: file, now: ctx.now() };
+        let known = ctx.catalog().store().check_registrable(registrar, site).await?;
         let stored = ctx.catalog().metadata().named(&self.permit, root, file).await?;
         let (warehouse, checked, file) = (Arc::clone(&self.warehouse), Arc::clone(&stored), file.clone());
         ctx.catalog().heavy().run(stored.len(), move || check(&warehouse, &checked, &file)).await?;
+        // SECURITY: what the catalog wrote itself names who set it; whatever else is there is what somebody says (R36).
+        if !known && editor.is_none() {
+            properties::check_owner(stored.doc().properties(), ctx.principal())?;
+        }
         Ok(stored)
     }
 
@@ -214,7 +228,7 @@ fn may_load(ctx: &OpCtx, warehouse: &WarehouseRow, namespace: &NamespaceRef, ide
     }
 }
 
-/// Checks everything that a document names (R4, R9, R10, R12).
+/// Checks everything that a document names but its owner (R4, R9, R10, R12).
 fn check(warehouse: &WarehouseRow, stored: &StoredDoc, file: &Location) -> Result<()> {
     let doc = stored.doc();
     let location = doc.location()?;

@@ -5,6 +5,7 @@ use polder_types::{Error, Result};
 use serde::Serialize;
 
 use super::scope::{Access, Scope};
+use crate::places::DOCUMENT_END;
 
 /// Most characters. STS allows 2 048, and its packed form has a bound of its own that depends on the text.
 pub(crate) const POLICY_CHARS_MAX: usize = 1_500;
@@ -67,7 +68,7 @@ pub(crate) fn of(scope: &Scope, partition: &str) -> Result<String> {
     ];
     if scope.access == Access::ReadWrite {
         // SECURITY: only the catalog writes the documents that its pointers name: everybody is served them (R4, R12).
-        let documents = format!("{bucket}/{below}.metadata.json");
+        let documents = format!("{bucket}/{below}{DOCUMENT_END}");
         statement.push(Statement { effect: "Deny", action: &["s3:PutObject"], resource: documents, condition: None });
     }
     let text = serde_json::to_string(&Document { version: "2012-10-17", statement }).map_err(Error::internal)?;

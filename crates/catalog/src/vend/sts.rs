@@ -21,7 +21,7 @@ const CONCURRENT_MAX: usize = 16;
 /// How long one may wait for its turn and its answer.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How far the clock of STS may be ahead of ours.
-const CLOCK_SKEW_SECONDS: i64 = 300;
+pub(super) const CLOCK_SKEW_SECONDS: i64 = 300;
 /// A packed policy may fill so much of what STS allows, in percent.
 const PACKED_PERCENT_MAX: u32 = 100;
 

@@ -27,6 +27,11 @@ fn a_life_is_bounded() {
 /// `sts`.
 type Answers = fn(&str, &str, &str) -> u16;
 
+/// The settings of a store that keeps keys inside their tables, with this bucket in it.
+pub(crate) async fn honest_store(bucket: &str) -> S3Profile {
+    profile(store(honest).await, bucket)
+}
+
 /// A store with STS that answers the server as it should, and sessions so.
 async fn store(answers: Answers) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -67,21 +72,25 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// The keys of bucket `lake` at a store.
-fn vending_at(endpoint: String) -> Vending {
+pub(crate) fn profile(endpoint: String, bucket: &str) -> S3Profile {
     let role_arn = "arn:aws:iam::1:role/vend".to_owned();
     let role = AssumeRole { endpoint: None, role_arn, external_id: None, duration_seconds: 900 };
-    let profile = S3Profile {
+    S3Profile {
         endpoint: Some(endpoint),
         region: "eu-north-1".to_owned(),
         path_style: true,
         access_key_id: "server-id".to_owned(),
         secret_access_key: polder_types::Secret::new("server-secret".to_owned()),
-        buckets: vec!["lake".to_owned()],
+        buckets: vec![bucket.to_owned()],
         tenants: Default::default(),
         vending: Some(role),
         remote_signing: false,
-    };
+    }
+}
+
+/// The keys of bucket `lake` at a store.
+fn vending_at(endpoint: String) -> Vending {
+    let profile = profile(endpoint, "lake");
     let provider = Vending::provider(&profile).unwrap().unwrap();
     Vending::new(provider, &profile, "lake", &S3Address::new(&profile, "lake"))
 }

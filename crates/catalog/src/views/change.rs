@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use polder_policy::{Permit, actions};
-use polder_store::{NewView, ViewOutcome, ViewRow, ViewSwap, WarehouseRow};
+use polder_store::{NewView, Site, ViewOutcome, ViewRow, ViewSwap, WarehouseRow};
 use polder_types::{
     Error, ErrorKind, Location, Namespace, QualifiedName, Result, Subject, TableIdent, WarehouseName,
     rest::{CommitViewRequest, CreateViewRequest, RegisterViewRequest, WireTableIdent},
@@ -126,7 +126,8 @@ async fn create_now(mut ctx: OpCtx, name: WarehouseName, ident: TableIdent, doc:
         let released_by = policy_editor(&ctx);
         let store = ctx.catalog().store();
         // The transaction decides; this keeps the directories of others clean.
-        store.check_free_view_location(&permit, released_by.as_ref(), &file.location).await?;
+        let site = Site { warehouse: &warehouse, location: &file.location, now: ctx.now() };
+        store.check_free_view_location(&permit, released_by.as_ref(), site).await?;
         let new = new_view(&ident, &file.stored.doc, file.location.clone(), &file.metadata_location, released_by)?;
         let stamp = ctx.stamp();
         let transaction = async { store.create_view(&permit, new, &stamp).await };
@@ -171,7 +172,8 @@ pub async fn register(
     let row = resolve::warehouse(ctx, warehouse).await?;
     permit_register(ctx, &row, namespace).await?; // SECURITY: decided before a file is looked for
     let ident = TableIdent::new(namespace.clone(), request.name).map_err(|error| error.about(Subject::View))?;
-    let work = register_now(ctx.clone(), warehouse.clone(), ident, request.metadata_location);
+    let file = Location::parse(&request.metadata_location).map_err(|error| error.about(Subject::View))?;
+    let work = register_now(ctx.clone(), warehouse.clone(), ident, file);
     ctx.catalog().run_to_end(ctx.deadline(), work).await
 }
 
@@ -184,12 +186,7 @@ async fn permit_register(
     resolve::permit(ctx, warehouse, actions::RegisterView, &row.namespace)
 }
 
-async fn register_now(
-    mut ctx: OpCtx,
-    name: WarehouseName,
-    ident: TableIdent,
-    metadata_location: String,
-) -> Result<LoadedView> {
+async fn register_now(mut ctx: OpCtx, name: WarehouseName, ident: TableIdent, file: Location) -> Result<LoadedView> {
     for attempt in 0..=RETRIES_MAX {
         if attempt > 0 {
             pause(attempt).await;
@@ -199,9 +196,8 @@ async fn register_now(
         let permit = permit_register(&ctx, &warehouse, &ident.namespace).await?; // SECURITY: nothing below without it
         resolve::refuse_taken(&ctx, &warehouse, Subject::View, &ident).await?;
         let released_by = policy_editor(&ctx);
-        let (stored, location) =
-            registered(&ctx, (&permit, released_by.as_ref()), &warehouse, &ident, &metadata_location).await?;
-        let new = new_view(&ident, &stored.doc, location, &metadata_location, released_by)?;
+        let (stored, location) = registered(&ctx, (&permit, released_by.as_ref()), &warehouse, &ident, &file).await?;
+        let new = new_view(&ident, &stored.doc, location, &file.to_string(), released_by)?;
         match ctx.catalog().store().register_view(&permit, new, &ctx.stamp()).await {
             ViewOutcome::Committed(row) => return Ok(committed(&ctx, &row, &stored).await),
             ViewOutcome::Lost | ViewOutcome::StalePolicy => {}
@@ -218,21 +214,22 @@ async fn registered(
     (permit, released_by): (&Permit<actions::RegisterView>, Option<&Permit<actions::ManagePolicies>>),
     warehouse: &WarehouseRow,
     ident: &TableIdent,
-    metadata_location: &str,
+    file: &Location,
 ) -> Result<(Arc<StoredView>, Location)> {
     let refused = |why: &'static str| Error::invalid("invalid_metadata_location", why).about(Subject::View);
-    let file = Location::parse(metadata_location).map_err(|error| error.about(Subject::View))?;
-    let root = places::check_table_location(warehouse, &file).map_err(|error| error.about(Subject::View))?;
-    if !metadata_location.ends_with(".json") || metadata_location.ends_with(".gz.metadata.json") {
-        return Err(refused("the metadata file of a view ends in `.json` and is not compressed"));
+    let root = places::check_table_location(warehouse, file).map_err(|error| error.about(Subject::View))?;
+    // SECURITY: any other name is one that keys for a table may have written, and may write anew (R4, R12).
+    if !places::is_document(file) || file.segments().last().is_some_and(|name| name.ends_with(".gz.metadata.json")) {
+        return Err(refused("the name of a view's metadata file ends in `.metadata.json`, and it is not compressed"));
     }
     let store = ctx.catalog().store();
     // SECURITY: before the file is read: no answer tells what lies in the directory of another table or view, or of a
     // dropped one (R10, R22, R35).
     let name = QualifiedName { warehouse: warehouse.warehouse.name.clone(), ident: ident.clone() };
-    store.check_registrable_view(permit, &name, released_by, &file).await?;
+    let site = Site { warehouse, location: file, now: ctx.now() };
+    store.check_registrable_view(permit, &name, released_by, site).await?;
     let bytes =
-        ctx.catalog().files().read(root, &file, VIEW_BYTES_MAX as u64).await.map_err(|error| match error.kind() {
+        ctx.catalog().files().read(root, file, VIEW_BYTES_MAX as u64).await.map_err(|error| match error.kind() {
             ErrorKind::Unavailable => error,
             _ => refused("there is no metadata of a view at this location").with_source(error),
         })?;
@@ -244,7 +241,7 @@ async fn registered(
         return Err(refused("the metadata file does not lie below the location that it names"));
     }
     properties::check_written(doc.properties(), ctx.principal())?;
-    store.check_registrable_view(permit, &name, released_by, &location).await?;
+    store.check_registrable_view(permit, &name, released_by, Site { location: &location, ..site }).await?;
     Ok((StoredView::new(bytes, doc), location))
 }
 
@@ -317,7 +314,8 @@ async fn replace_once(
     let store = ctx.catalog().store();
     if file.location != row.location {
         // SECURITY: before a file is written there (R1).
-        store.check_free_view_move(&permit, released_by.as_ref(), &file.location).await?;
+        let site = Site { warehouse, location: &file.location, now: ctx.now() };
+        store.check_free_view_move(&permit, released_by.as_ref(), site).await?;
     }
     let swap = ViewSwap {
         expected_metadata_location: row.metadata_location.clone(),

@@ -232,7 +232,7 @@ async fn only_a_views_own_metadata_is_registered() {
         std::fs::write(path(&place), document.to_string()).unwrap();
         place
     };
-    let elsewhere = put("0.json", &document);
+    let elsewhere = put("0.metadata.json", &document);
     assert!(world.register_view(&engineer, "w", &elsewhere).await.is_err(), "its own location is another's");
     document["location"] = json!(home);
     for (name, text) in [
@@ -246,12 +246,17 @@ async fn only_a_views_own_metadata_is_registered() {
         let place = put("bad.metadata.json", &bad);
         assert_eq!(world.register_view(&engineer, "w", &place).await.unwrap_err().kind(), ErrorKind::Invalid, "{name}");
     }
-    let not_a_view = put("text.json", &json!({"secret": "42"}));
+    let not_a_view = put("text.metadata.json", &json!({"secret": "42"}));
     let error = world.register_view(&engineer, "w", &not_a_view).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Invalid && !error.message().contains("42"), "{error:?}");
-    let link = format!("{home}/metadata/link.json");
+    let link = format!("{home}/metadata/link.metadata.json");
     std::os::unix::fs::symlink(path(&made.metadata_location), path(&link)).unwrap();
     assert_eq!(world.register_view(&engineer, "w", &link).await.unwrap_err().kind(), ErrorKind::Invalid);
+    // Keys for a table write every name but those of documents (R4, R12).
+    for name in ["x.json", "metadata.json", "x.metadata.json.gz", "x.gz.metadata.json"] {
+        let error = world.register_view(&engineer, "w", &put(name, &document)).await.unwrap_err();
+        assert_eq!(error.code(), "invalid_metadata_location", "{name}");
+    }
     let good = put("00007-x.metadata.json", &document);
     let registered = world.register_view(&engineer, "w", &good).await.unwrap();
     assert_eq!(doc(&registered).view_uuid(), doc(&made).view_uuid(), "the UUID stays");

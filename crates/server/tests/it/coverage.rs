@@ -78,8 +78,8 @@ fn bring(made: &Value) -> String {
     metadata["location"] = json!(location);
     let directory = format!("{}/metadata", location.strip_prefix("file://").unwrap());
     std::fs::create_dir_all(&directory).unwrap();
-    std::fs::write(format!("{directory}/v.json"), metadata.to_string()).unwrap();
-    format!("{location}/metadata/v.json")
+    std::fs::write(format!("{directory}/v.metadata.json"), metadata.to_string()).unwrap();
+    format!("{location}/metadata/v.metadata.json")
 }
 
 #[rustfmt::skip]

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use polder_policy::{NamespaceRef, TableRef};
-use polder_types::{Error, Location, RelationId, Result, Subject, TenantId, WarehouseId};
+use polder_types::{Error, Location, Micros, RelationId, Result, Subject, TenantId, WarehouseId};
 use uuid::Uuid;
 
 use super::{
     ColumnBinding, NewTable, TableRow,
+    held::{self, Holder},
     place::{self, Place},
     retired,
 };
@@ -16,7 +17,7 @@ use crate::{
     audit::Trail,
     cache::{Change, table_key},
     db::{self, Session, sql},
-    grants,
+    grants, homes,
     jobs::{self, NewJob},
     locations, tenants,
     tx::{Lock, Tx},
@@ -55,6 +56,15 @@ pub(super) async fn make(
         false if released => None,
         false => retired::refuse(tx, &trail.tenant, &new.location).await.map(|()| None)?,
     };
+    if !released && earlier.is_none() {
+        homes::ground(tx, &namespace, &warehouse, &new.location).await?;
+    }
+    // What was there before is not what somebody staged.
+    let holder = Holder { principal: trail.caller.principal.id, namespace: namespace.id(), name: &new.name };
+    let holder = (!new.registered).then_some(holder);
+    if held::refuse(tx, &trail.tenant, &new.location, trail.stamp.now, holder).await? {
+        held::let_go(tx, &trail.tenant, &new.location).await?;
+    }
     let quarantined = place.quarantines() || earlier.as_ref().is_some_and(|earlier| earlier.quarantined);
     let table = TableRef { namespace, id, name: new.name.as_str().into(), quarantined: quarantined && !released };
     let row = Arc::new(TableRow {
@@ -142,13 +152,21 @@ async fn insert(tx: &mut Tx, trail: &Trail, row: &TableRow) -> Result<()> {
     }
 }
 
+/// A drop that leaves no files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Purge {
+    /// When the last key ends that may still open the place; `None` where there are no keys. Nobody puts anything there
+    /// before.
+    pub closed_until: Option<Micros>,
+}
+
 /// What becomes of a dropped table's files.
 #[derive(Clone, Debug)]
 pub(super) enum Leaving {
     /// They stay.
     Files,
     /// A job deletes them.
-    Nothing,
+    Nothing(Purge),
     /// They stay, and whoever drops the table has told its last document, which must still be this one.
     Document(String),
 }
@@ -158,7 +176,7 @@ pub(super) async fn delete(tx: &mut Tx, trail: &Trail, table: &TableRef, leaving
     tenants::check_version(tx, trail).await?;
     let outcome = match &leaving {
         Leaving::Document(location) => Outcome::Table { relation: table.id, metadata_location: location.clone() },
-        Leaving::Files | Leaving::Nothing => Outcome::Done,
+        Leaving::Files | Leaving::Nothing(_) => Outcome::Done,
     };
     take_away(tx, trail, table, leaving).await?;
     trail.answered(tx, &outcome).await
@@ -170,7 +188,7 @@ pub(super) async fn take_away(tx: &mut Tx, trail: &Trail, table: &TableRef, leav
     let restrictions = retired::Earlier::of(tx, &trail.tenant, table).await?;
     let expected = match &leaving {
         Leaving::Document(location) => Some(location.clone()),
-        Leaving::Files | Leaving::Nothing => None,
+        Leaving::Files | Leaving::Nothing(_) => None,
     };
     let query = sql("DELETE FROM relations \
          WHERE tenant_id = $1 AND id = $2 AND namespace_id = $3 AND name = $4 AND kind = 'table' \
@@ -189,12 +207,17 @@ pub(super) async fn take_away(tx: &mut Tx, trail: &Trail, table: &TableRef, leav
         tenants::bump(tx, &trail.tenant).await?;
     }
     tx.changed(Change::TableGone(table_key(table)));
-    if !matches!(leaving, Leaving::Nothing) {
-        jobs::keep_old_metadata(tx, &trail.tenant, table.id).await?;
+    match &leaving {
+        // SECURITY: the place is free once it is empty, but not while keys that were handed out open it (R1).
+        Leaving::Nothing(Purge { closed_until: Some(until) }) => {
+            held::close(tx, &trail.tenant, &location, trail.stamp.now, *until).await?;
+        }
+        Leaving::Nothing(_) => {}
+        Leaving::Files | Leaving::Document(_) => jobs::keep_old_metadata(tx, &trail.tenant, table.id).await?,
     }
     let (action, detail) = match leaving {
         Leaving::Files => ("drop_table", AuditDetail::None),
-        Leaving::Nothing => {
+        Leaving::Nothing(_) => {
             let new = NewJob {
                 work: JobWork::Purge { metadata_location },
                 warehouse: table.namespace.warehouse.id,

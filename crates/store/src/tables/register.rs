@@ -7,15 +7,16 @@ use polder_policy::{Permit, actions};
 use polder_types::{Error, Location, QualifiedName, RelationId, Result};
 
 use super::{
-    NewTable, TableRow,
+    NewTable, Site, TableRow,
     change::{self, Leaving},
+    held,
     place::Place,
     retired,
 };
 use crate::{
     Outcome, Stamp, Store,
     audit::Trail,
-    fresh, jobs, tenants,
+    fresh, homes, jobs, tenants,
     tx::{Lock, Tx},
 };
 
@@ -28,8 +29,8 @@ pub struct Registrar<'a> {
     pub name: &'a QualifiedName,
     /// A policy editor's permit, if the caller has one.
     pub editor: Option<&'a Permit<actions::ManagePolicies>>,
-    /// The table that stands at the name, if it is to be replaced.
-    pub replaces: Option<RelationId>,
+    /// The table that stands at the name and where it lies, if it is to be replaced.
+    pub replaces: Option<(RelationId, &'a Location)>,
 }
 
 /// A table that a registered one takes the name of.
@@ -43,18 +44,26 @@ pub struct Replaced {
 
 impl Store {
     /// Refuses a metadata file that may not be registered, before it is read. [`Store::register_table`] decides it for
-    /// good, about the location that the file names.
+    /// good, about the location that the file names. True if the file lies where the table of this name lies or lay, so
+    /// that it is no news to the catalog.
     ///
     /// # Errors
     /// `Invalid`; `Conflict` while files around it are still being deleted.
-    // SECURITY: nothing in another table's directory is opened for whoever names it (R10, R35).
-    pub async fn check_registrable(&self, permitted: Registrar<'_>, file: &Location) -> Result<()> {
-        let (tenant, warehouse) = (permitted.permit.tenant(), permitted.permit.resource().warehouse.id);
+    // SECURITY: nothing in another table's directory, or another namespace's, is opened for whoever names it (R10, R35).
+    pub async fn check_registrable(&self, permitted: Registrar<'_>, file: Site<'_>) -> Result<bool> {
+        let (tenant, namespace) = (permitted.permit.tenant(), permitted.permit.resource());
         let editor = permitted.editor.is_some_and(|editor| editor.tenant() == tenant);
+        let (replaced, place) = (permitted.replaces.map(|(id, _)| id), file.location);
         let mut session = self.read().await?;
-        change::refuse_overlap(&mut session, tenant, warehouse, file, permitted.replaces).await?;
-        jobs::refuse_waiting(&mut session, tenant, file, true).await?;
-        retired::refuse_file(&mut session, tenant, permitted.name, file, editor).await
+        change::refuse_overlap(&mut session, tenant, namespace.warehouse.id, place, replaced).await?;
+        jobs::refuse_waiting(&mut session, tenant, place, true).await?;
+        held::refuse(&mut session, tenant, place, file.now, None).await?;
+        let known = retired::refuse_file(&mut session, tenant, permitted.name, place, editor).await?
+            || permitted.replaces.is_some_and(|(_, location)| place.is_within(location));
+        if !known && !editor {
+            homes::ground(&mut session, namespace, file.warehouse, place).await?;
+        }
+        Ok(known)
     }
 
     /// Makes a table of files that are there already, in place of another one if that is said.

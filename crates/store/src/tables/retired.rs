@@ -140,20 +140,23 @@ pub(crate) async fn refuse(session: &mut Session, tenant: &TenantId, location: &
     if overlapping(session, tenant, location).await?.is_empty() { Ok(()) } else { Err(taken()) }
 }
 
-/// Refuses a file that may not be registered under a name, before a byte of it is read.
+/// Refuses a file that may not be registered under a name, before a byte of it is read. True if it lies at the place of a
+/// dropped table that opens to the name.
 pub(crate) async fn refuse_file(
     session: &mut Session,
     tenant: &TenantId,
     name: &QualifiedName,
     file: &Location,
     editor: bool,
-) -> Result<()> {
+) -> Result<bool> {
+    let mut known = false;
     for place in overlapping(session, tenant, file).await? {
         if !editor && !place.opens_to(session, tenant, name).await? {
             return Err(taken());
         }
+        known |= file.is_within(&Location::parse(&place.location)?);
     }
-    Ok(())
+    Ok(known)
 }
 
 /// Takes the place of a dropped table for one that is registered there, with what restricted that one.

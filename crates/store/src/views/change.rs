@@ -10,9 +10,10 @@ use crate::{
     AuditDetail, AuditObject, Outcome,
     audit::Trail,
     db::sql,
-    grants, jobs,
+    grants, homes, jobs,
     tables::{
         change::refuse_overlap,
+        held,
         place::{Place, RelationKind, rename_refused},
         retired,
     },
@@ -60,6 +61,10 @@ pub(super) async fn make(
         false if released => None,
         false => retired::refuse(tx, &trail.tenant, &new.location).await.map(|()| None)?,
     };
+    held::refuse(tx, &trail.tenant, &new.location, trail.stamp.now, None).await?;
+    if !released && earlier.is_none() {
+        homes::ground(tx, &namespace, &warehouse, &new.location).await?;
+    }
     let quarantined = place.quarantines() || earlier.as_ref().is_some_and(|earlier| earlier.quarantined);
     let quarantined = quarantined && !released;
     let row = Arc::new(ViewRow {
@@ -119,9 +124,11 @@ pub(super) async fn replace(tx: &mut Tx, trail: &Trail, swap: &ViewSwap, lost: &
         // SECURITY: a move is checked like a creation (R4, R10).
         refuse_overlap(tx, &trail.tenant, view.namespace.warehouse.id, &swap.new_location, None).await?;
         jobs::refuse_waiting(tx, &trail.tenant, &swap.new_location, false).await?;
+        held::refuse(tx, &trail.tenant, &swap.new_location, trail.stamp.now, None).await?;
         let editor = swap.released_by.as_ref();
         if editor.is_none_or(|permit| permit.tenant() != &trail.tenant || permit.version() != trail.policy_version) {
             retired::refuse(tx, &trail.tenant, &swap.new_location).await?;
+            homes::ground(tx, &view.namespace, &warehouse, &swap.new_location).await?;
         }
     }
     let row = swap_pointer(tx, swap, lost).await?;

@@ -1,7 +1,7 @@
 //! Whose holders may act for whose: kept with the role, read with the policy, and both on record.
 
 use polder_policy::{Action, Effect, Permit, Privilege, actions, authorize};
-use polder_store::{Claim, CountedEvent, Decision, GrantTarget, PageRequest};
+use polder_store::{Claim, CountedEvent, Decision, GrantTarget, PageRequest, Purge};
 use polder_types::{ErrorKind, Subject};
 use uuid::Uuid;
 
@@ -63,7 +63,7 @@ async fn records_name_both() {
     let access = acme.admin(actions::ManageAccess).await;
     store.allow_impersonation(&access, "trino", "eve", &stamp()).await.unwrap();
     let drop = permit(&trino, "eve", actions::DropTable, &table.table).await.unwrap();
-    store.drop_table(&drop, true, &stamp()).await.unwrap();
+    store.drop_table(&drop, Some(Purge::default()), &stamp()).await.unwrap();
     let Claim::Job(job) = store.claim_job(Uuid::from_u128(1), NOW).await.unwrap() else { panic!("no job") };
     assert_eq!(&job.row.asked_by, drop.caller());
     store.finish_job(&job, NOW, 1, true).await.unwrap();

@@ -8,7 +8,7 @@ use std::sync::{
 use polder_policy::{NamespaceRef, actions};
 use polder_store::{
     Claim, ClaimedJob, JOB_ATTEMPTS_MAX, JOB_LEASE_SECONDS, JobProblem, JobState, JobWork, NewTable, PageRequest,
-    Store, TableRow,
+    Purge, Store, TableRow,
 };
 use polder_types::{ErrorKind, Micros};
 use uuid::Uuid;
@@ -29,7 +29,7 @@ fn after(seconds: i64) -> Micros {
 async fn purged(who: &Who, namespace: &NamespaceRef, name: &str) -> Arc<TableRow> {
     let row = who.table(namespace, name).await;
     let permit = who.permit(actions::DropTable, &row.table).await;
-    who.store.drop_table(&permit, true, &stamp()).await.unwrap();
+    who.store.drop_table(&permit, Some(Purge::default()), &stamp()).await.unwrap();
     row
 }
 
@@ -58,7 +58,7 @@ async fn a_purge_is_made_with_its_drop() {
     let other = acme.table(&ns, "other").await;
     let stale = acme.permit(actions::DropTable, &other.table).await;
     acme.person("eve").await;
-    assert!(world.store.drop_table(&stale, true, &stamp()).await.is_err());
+    assert!(world.store.drop_table(&stale, Some(Purge::default()), &stamp()).await.is_err());
     acme.drop(&other.table).await.unwrap();
     assert!(claim(&world.store, NOW).await.is_none());
 
@@ -223,7 +223,7 @@ async fn a_place_that_was_used_again_is_freed() {
     let second = NewTable { released_by: Some(editor), ..new("second") };
     let second = acme.try_table(&ns, second).await.unwrap();
     let permit = acme.permit(actions::DropTable, &second.table).await;
-    world.store.drop_table(&permit, true, &stamp()).await.unwrap();
+    world.store.drop_table(&permit, Some(Purge::default()), &stamp()).await.unwrap();
     let job = claim(&world.store, NOW).await.unwrap();
     world.store.finish_job(&job, NOW, 1, true).await.unwrap();
     acme.try_table(&ns, new("third")).await.unwrap();

@@ -28,6 +28,8 @@ mod audit;
 mod budgets;
 #[path = "concurrency.rs"]
 mod concurrency;
+#[path = "homes.rs"]
+mod homes;
 #[path = "idempotency.rs"]
 mod idempotency;
 #[path = "impersonations.rs"]

@@ -114,7 +114,7 @@ async fn nothing_is_written_under_an_older_policy() {
     let new = acme.new_table(&ns, "u");
     let creation = vec![Creation { permit: create, new }];
     assert!(matches!(world.store.commit_tables(Vec::new(), creation, &stamp()).await, CommitOutcome::StalePolicy));
-    assert!(is_stale(&world.store.drop_table(&drop_table, false, &stamp()).await.unwrap_err()));
+    assert!(is_stale(&world.store.drop_table(&drop_table, None, &stamp()).await.unwrap_err()));
     assert_eq!(acme.resolve(&ns, "t").await.unwrap().version, 1);
     assert!(acme.resolve(&ns, "u").await.is_none());
 }

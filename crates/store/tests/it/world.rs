@@ -149,7 +149,7 @@ impl Who {
 
     pub(crate) async fn drop(&self, table: &TableRef) -> polder_types::Result<()> {
         let permit = self.permit(actions::DropTable, table).await;
-        self.store.drop_table(&permit, false, &stamp()).await
+        self.store.drop_table(&permit, None, &stamp()).await
     }
 
     pub(crate) async fn rename(

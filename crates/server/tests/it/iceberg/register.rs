@@ -240,6 +240,64 @@ async fn what_a_document_names_is_checked() {
     drop(world.engineer.get(&path("t")).await.expect(404));
 }
 
+/// R4, R12: a file that whoever has keys for the table could write, and write anew after it was checked, is no document: not
+/// as a new table, nor over one that is there; compressed ones have the name of one too.
+#[tokio::test]
+async fn only_a_name_that_no_key_writes_is_registered() {
+    let world = World::make().await;
+    let live = load(&world.engineer, OPEN).await;
+    let (file, document) = strange(&world, "brought").await;
+    for name in ["x.json", "x.metadata.json.gz", "metadata.json", "x.metadata.json.bak", "x.METADATA.JSON"] {
+        let place = format!("{}/metadata/{name}", live["metadata"]["location"].as_str().unwrap());
+        put(&place, live["metadata"].to_string().as_bytes());
+        for caller in [&world.engineer, &world.admin] {
+            let refused = caller.post(REGISTER, &over(OPEN, &place)).await.expect(400);
+            assert!(refused.error("message").contains("`.metadata.json`"), "{name}: {}", refused.text());
+        }
+        let place = file.replace("v1.metadata.json", name);
+        put(&place, document.to_string().as_bytes());
+        drop(world.engineer.post(REGISTER, &wanted("t", &place)).await.expect(400));
+    }
+    assert_eq!(load(&world.engineer, OPEN).await, live);
+    let other = file.replace("v1.metadata.json", "00003-0198c2f0.gz.metadata.json");
+    put(&other, document.to_string().as_bytes());
+    drop(world.engineer.post(REGISTER, &wanted("t", &other)).await.expect(200));
+}
+
+/// R36: a document that the catalog did not write names nobody but the caller as its owner, unless a policy editor brings it;
+/// one that comes back says what the catalog let it say.
+#[tokio::test]
+async fn the_owner_of_a_registered_table_is_not_the_callers_word() {
+    let world = World::make().await;
+    let (file, mut document) = strange(&world, "brought").await;
+    for name in ["owner", "OWNER"] {
+        document["properties"] = json!({name: "admin"});
+        put(&file, document.to_string().as_bytes());
+        let refused = world.engineer.post(REGISTER, &wanted("t", &file)).await.expect(400);
+        assert!(refused.error("message").contains("somebody else"), "{}", refused.text());
+        let refused = world.engineer.post(REGISTER, &over(OPEN, &file)).await.expect(400);
+        assert!(refused.error("message").contains("somebody else"), "{}", refused.text());
+    }
+    document["properties"] = json!({"owner": "engineer"});
+    put(&file, document.to_string().as_bytes());
+    drop(world.engineer.post(REGISTER, &wanted("t", &file)).await.expect(200));
+    let (file, mut document) = strange(&world, "moved-in").await;
+    document["table-uuid"] = json!("0198c2f0-0000-7000-8000-00000000000b");
+    document["properties"] = json!({"owner": "somebody elsewhere"});
+    put(&file, document.to_string().as_bytes());
+    let kept = world.admin.post(REGISTER, &wanted("kept", &file)).await.expect(200).json();
+    assert_eq!(kept["metadata"]["properties"]["owner"], "somebody elsewhere", "byte for byte");
+    // Who made it is told of a table that comes back, whoever brings it back, and of an earlier document of it.
+    let set = json!({"requirements": [], "updates": [{"action": "set-properties", "updates": {"owner": "root"}}]});
+    drop(world.admin.post(&path(OPEN), &set).await.expect(200));
+    let earlier = file_of(&load(&world.engineer, OPEN).await).to_owned();
+    append(&world.engineer, &path(OPEN), 1..2).await;
+    drop(world.engineer.post(REGISTER, &over(OPEN, &earlier)).await.expect(200));
+    let file = dropped(&world, OPEN).await;
+    let back = world.engineer.post(REGISTER, &wanted(OPEN, &file)).await.expect(200).json();
+    assert_eq!(back["metadata"]["properties"]["owner"], "admin");
+}
+
 /// a link in the warehouse that leads out of it is not followed.
 #[tokio::test]
 async fn a_link_is_not_followed() {

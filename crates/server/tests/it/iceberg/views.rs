@@ -373,8 +373,8 @@ async fn every_mutation_is_answered_twice_and_done_once() {
         metadata["location"] = json!(format!("{root}/brought"));
         let directory = format!("{}/brought/metadata", root.strip_prefix("file://").unwrap());
         std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(format!("{directory}/v.json"), metadata.to_string()).unwrap();
-        format!("{root}/brought/metadata/v.json")
+        std::fs::write(format!("{directory}/v.metadata.json"), metadata.to_string()).unwrap();
+        format!("{root}/brought/metadata/v.metadata.json")
     };
     let requests = [
         (Method::POST, VIEWS.to_owned(), body("t")),

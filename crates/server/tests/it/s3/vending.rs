@@ -358,25 +358,35 @@ async fn a_staged_table_gets_keys_for_its_own_place() {
         assert!(answer.status == 400 || answer.status == 409, "{foreign}: {}", answer.text());
         assert!(!answer.text().contains("access-key"), "{foreign}");
     }
-    // Nothing holds a place until it is published: where other namespaces may put a table meanwhile there are no keys (R1).
+    // A place of another namespace is none; where other namespaces may put a table some day there are no keys (R1).
     let namespaces = "/iceberg/v1/lake/namespaces";
     drop(world.engineer.post(namespaces, &json!({"namespace": ["other"]})).await.expect(200));
     let other = world.engineer.get(&format!("{namespaces}/other")).await.expect(200).json();
     let home = world.engineer.get(TABLES.strip_suffix("/tables").unwrap()).await.expect(200).json();
     let place = |of: &Value| of["properties"]["location"].as_str().unwrap().to_owned();
-    for (at, keys) in [
-        (format!("{}/payroll", place(&other)), false),
-        (place(&other), false),
-        (format!("{}/free", theirs.rsplit_once('/').unwrap().0), false),
-        (place(&home), false),
-        (format!("{}/mine", place(&home)), true),
-    ] {
+    for at in [format!("{}/payroll", place(&other)), place(&other)] {
+        let refused = create_as(&world.engineer, TABLES, &stage("placed", json!({"location": at}))).await.expect(400);
+        assert!(refused.text().contains("another namespace"), "{at}: {}", refused.text());
+    }
+    let mine = format!("{}/mine", place(&home));
+    for (at, keys) in
+        [(format!("{}/free", theirs.rsplit_once('/').unwrap().0), false), (place(&home), false), (mine.clone(), true)]
+    {
         let staged = create_as(&world.engineer, TABLES, &stage("placed", json!({"location": at}))).await.expect(200);
         assert_eq!(staged.text().contains("access-key"), keys, "{at}");
     }
     let records = world.audit().await;
     let unheld = records.iter().find(|one| one["reason"] == "place_not_held").expect("a record of no keys");
     assert_eq!((&unheld["action"], &unheld["decision"]), (&json!("vend_credentials"), &json!("deny")));
+    // Nobody else comes there while the keys live, policy editors neither; whoever staged the table does.
+    for at in [mine.clone(), format!("{mine}/data")] {
+        let body = json!({"name": "late", "schema": schema(), "location": at});
+        let refused = world.admin.post(TABLES, &body).await.expect(400);
+        assert!(refused.text().contains("still in use"), "{at}: {}", refused.text());
+    }
+    drop(
+        world.engineer.post(TABLES, &json!({"name": "placed", "schema": schema(), "location": mine})).await.expect(200),
+    );
     let (maker, _) = world.person("maker", "catalog").await;
     world.grant("maker", &["create"], &json!({"warehouse": "lake", "namespace": ["pub"]})).await;
     let made = create_as(&maker, TABLES, &stage("made", json!({}))).await.expect(200);
@@ -525,4 +535,32 @@ async fn without_sts_there_are_no_keys() {
     })
     .await
     .unwrap();
+}
+
+/// R1: the place of a purged table is nobody's while keys that were handed out for it live, though nothing is left there.
+#[tokio::test]
+async fn a_purged_place_is_closed_while_keys_live() {
+    let (world, _) = usual().await;
+    let root =
+        load_as(&world.engineer, OPEN).await.expect(200).json()["metadata"]["location"].as_str().unwrap().to_owned();
+    let place = format!("{}/future", root.rsplit_once('/').unwrap().0);
+    let body = json!({"name": "bait", "schema": schema(), "location": place});
+    let keys = S3Client::of_config(&create_as(&world.engineer, TABLES, &body).await.expect(200).json()["config"]);
+    drop(world.engineer.delete(&format!("{TABLES}/bait?purgeRequested=true")).await.expect(204));
+    let done = async || {
+        let jobs = world.admin.get("/api/v1/admin/jobs").await.expect(200).json();
+        jobs["jobs"].as_array().unwrap().iter().all(|job| job["state"] == "done")
+    };
+    for _ in 0..100 {
+        if done().await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for at in [place.clone(), format!("{place}/t")] {
+        let body = json!({"name": "late", "schema": schema(), "location": at});
+        let refused = world.admin.post(TABLES, &body).await.expect(400);
+        assert!(refused.text().contains("still in use"), "{at}: {}", refused.text());
+    }
+    assert_eq!(keys.ask("PUT", &format!("{}/data/a", path_of(&place)), "1").await.0, 200, "they do live");
 }
