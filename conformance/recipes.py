@@ -5,9 +5,10 @@ are for warehouses in a store that makes keys."""
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import cycle
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
@@ -96,14 +97,16 @@ class Scene:
         return {"namespace": namespace, "view": body["name"]}
 
     @cached_property
-    def large(self) -> dict[str, str]:
-        """The path of a table whose plan one answer does not hold. None of its files is there: plans read no data."""
+    def large(self) -> tuple[dict[str, str], Iterator[str]]:
+        """The path of a table whose plan one answer does not hold, and tasks of two plans in turn: a plan of this size takes seconds to
+        judge. None of its files is there: plans read no data."""
         path = self.table()
         table = self._catalog().load_table((path["namespace"], path["table"]))
         with table.transaction() as transaction, transaction.update_snapshot().fast_append() as snapshot:
             for index in range(LARGE_PLAN_FILES):
                 snapshot.append_data_file(data_file(f"{table.location()}/data/{index}.parquet"))
-        return path
+        plans = [self.made("planTableScan", path=path, body={"select": [column]}) for column in ("id", "name")]
+        return path, cycle([plan["plan-tasks"][0] for plan in plans])
 
     def plan(self, table: dict[str, str]) -> dict:
         return self.made("planTableScan", path=table, body={})
@@ -281,7 +284,8 @@ def cancel_planning(scene):
 
 @recipe("fetchScanTasks")
 def fetch_scan_tasks(scene):
-    return {"path": scene.large, "body": {"plan-task": scene.plan(scene.large)["plan-tasks"][0]}}
+    path, tasks = scene.large
+    return {"path": path, "body": {"plan-task": next(tasks)}}
 
 
 @recipe("loadCredentials")

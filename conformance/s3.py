@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 import signal
 import socket
@@ -43,7 +44,9 @@ def program() -> Path | None:
 def version(weed: Path) -> str:
     """Names the store as it names itself: `SeaweedFS 4.48`."""
     told = subprocess.run([str(weed), "version"], capture_output=True, text=True, check=True, timeout=START_SECONDS_MAX)
-    return "SeaweedFS " + next(word for word in told.stdout.split() if word[0].isdigit())
+    found = re.search(r"\b\d+\.\d+\b", told.stdout)
+    assert found, told.stdout
+    return f"SeaweedFS {found[0]}"
 
 
 def free_ports(count: int) -> list[int]:

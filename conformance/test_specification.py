@@ -394,6 +394,7 @@ def test_a_key_of_a_request_that_comes_again(engine, name):
 def test_a_key_that_is_not_kept(engine, name):
     """A-074: the divergence that is named: the request is carried out again, and another one under the key is another one."""
     keyed, other = engine.recipe(name).but(headers=key()), engine.recipe(name)
+    assert (keyed.path, keyed.body) != (other.path, other.body)
     assert engine.send(keyed).ok and engine.send(keyed).ok
     assert engine.send(keyed.but(path=other.path, body=other.body)).ok
 
