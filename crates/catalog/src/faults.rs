@@ -25,15 +25,15 @@ pub(crate) enum Step {
     AfterTransaction,
 }
 
-/// What a test does at a step.
+/// What a test does at a step; `None` fails it.
 #[cfg(test)]
-type Act = Box<dyn FnOnce() + Send>;
+type Act = Option<Box<dyn FnOnce() + Send>>;
 
 /// The faults that a test has planned.
 #[derive(Clone, Default)]
 pub(crate) struct Faults {
     #[cfg(test)]
-    planned: std::sync::Arc<std::sync::Mutex<Vec<(Step, Option<Act>)>>>,
+    planned: std::sync::Arc<std::sync::Mutex<Vec<(Step, Act)>>>,
 }
 
 impl std::fmt::Debug for Faults {

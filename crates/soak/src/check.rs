@@ -162,11 +162,8 @@ pub(crate) fn check(chains: &mut [Chain], mut batch: Batch<'_>) -> Vec<Finding> 
             presence(chains, *id, op, &mut found);
         }
     }
-    let reads: Vec<Option<usize>> = batch
-        .reads
-        .iter()
-        .map(|read| chains.get(read.table).and_then(|chain| seen(chain, read, &mut found)))
-        .collect();
+    let reads: Vec<Option<usize>> =
+        batch.reads.iter().map(|read| chains.get(read.table).and_then(|chain| seen(chain, read, &mut found))).collect();
     let sights = sights(chains, &batch, &reads);
     for ((table, chain), sights) in chains.iter_mut().enumerate().zip(sights) {
         let mut events = Vec::new();

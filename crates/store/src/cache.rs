@@ -131,7 +131,8 @@ impl Caches {
         }
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let is_withdrawn = self.withdrawn.get(seen.shard).is_none_or(|count| count.load(Ordering::Acquire) > 0);
-        let is_as_seen = self.changes.get(seen.shard).is_some_and(|count| count.load(Ordering::Acquire) == seen.changes);
+        let is_as_seen =
+            self.changes.get(seen.shard).is_some_and(|count| count.load(Ordering::Acquire) == seen.changes);
         if is_as_seen && !is_withdrawn {
             cache.insert(key, value);
         }

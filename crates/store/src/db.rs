@@ -17,9 +17,7 @@ use std::{
 };
 
 use polder_types::Result;
-use sqlx::{
-    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection,
-};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
 
 pub(crate) use direct::Direct;
 use errors::direct_failure;
@@ -178,9 +176,7 @@ impl Session {
     /// As [`Session::control`]; the row that it answers, if any.
     pub(crate) async fn control_row(&mut self, text: &'static str) -> Result<Option<Row>> {
         let done = match self.backend() {
-            Backend::Direct(conn) => {
-                conn.rows(sql(text)).map(|rows| rows.into_iter().next()).map_err(direct_failure)
-            }
+            Backend::Direct(conn) => conn.rows(sql(text)).map(|rows| rows.into_iter().next()).map_err(direct_failure),
             Backend::Sqlite(conn) => {
                 let row = sqlx::query(text).fetch_optional(conn).await.map_err(failure);
                 row.map(|row| row.map(Row::Sqlite))

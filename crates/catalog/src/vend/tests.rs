@@ -72,7 +72,7 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-pub(crate) fn profile(endpoint: String, bucket: &str) -> S3Profile {
+fn profile(endpoint: String, bucket: &str) -> S3Profile {
     let role_arn = "arn:aws:iam::1:role/vend".to_owned();
     let role = AssumeRole { endpoint: None, role_arn, external_id: None, duration_seconds: 900 };
     S3Profile {

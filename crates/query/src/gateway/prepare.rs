@@ -45,7 +45,11 @@ pub(super) struct Ready {
 enum Way {
     Prepared(Prepared),
     /// Its names are still looked for: somebody else has to answer first.
-    Waiting { query: Box<Query>, is_run: bool, locating: Locating },
+    Waiting {
+        query: Box<Query>,
+        is_run: bool,
+        locating: Locating,
+    },
 }
 
 /// What planning needs.

@@ -22,7 +22,12 @@ fn row(name: &str) -> Arc<TableRow> {
         created_at: Micros(0),
     };
     Arc::new(TableRow {
-        table: TableRef { namespace, id: RelationId(Uuid::from_u128(u128::from(name.as_bytes()[0]))), name: name.into(), quarantined: false },
+        table: TableRef {
+            namespace,
+            id: RelationId(Uuid::from_u128(u128::from(name.as_bytes()[0]))),
+            name: name.into(),
+            quarantined: false,
+        },
         warehouse: Arc::new(settings),
         location: root.join(name).unwrap(),
         metadata_location: String::new(),

@@ -80,7 +80,10 @@ async fn a_lost_swap_is_tried_again() {
         }
         let outcome = world.commit(&admin, "orders", json!([]), set("k", "v")).await;
         let lands = losses <= RETRIES_MAX;
-        assert_eq!(outcome.map(drop).map_err(|error| error.kind()), if lands { Ok(()) } else { Err(ErrorKind::Conflict) });
+        assert_eq!(
+            outcome.map(drop).map_err(|error| error.kind()),
+            if lands { Ok(()) } else { Err(ErrorKind::Conflict) }
+        );
         let doc = world.load(&admin, "orders").await.unwrap();
         assert_eq!(doc.property("k").is_some(), lands);
         assert!((0..losses).all(|index| doc.property(&format!("faster{index}")) == Some("v")));

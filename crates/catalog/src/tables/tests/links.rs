@@ -29,7 +29,12 @@ async fn a_table_behind_a_link_is_not_queried() {
         tables::load(&admin, &world.lake, &ident("orders"), SnapshotsMode::All).await.unwrap(); // from the cache
         let found = async || tables::for_query(&admin, None, &ident("orders")).await.unwrap();
         for error in [found().await.placed().await.unwrap_err(), found().await.placed_here().unwrap_err()] {
-            assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, "location_not_allowed"), "{}", target.display());
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::Invalid, "location_not_allowed"),
+                "{}",
+                target.display()
+            );
         }
         std::fs::remove_file(&orders).unwrap();
     }
