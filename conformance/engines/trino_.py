@@ -23,7 +23,7 @@ REQUIREMENTS = [
 ]  # fmt: skip
 ARTIFACTS = ["io.trino:trino-server:476:tar.gz"]
 LANGUAGE = "properties"
-PLUGINS = ["iceberg", "memory"]
+PLUGINS = ["iceberg", "memory", "tpch"]
 JVM = ["-Xmx2G", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true", "--sun-misc-unsafe-memory-access=allow"]
 START_SECONDS_MAX = 240
 STOP_SECONDS_MAX = 30
@@ -68,6 +68,7 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as held:
             self.port = held.getsockname()[1]
         (etc / "catalog" / "polder.properties").write_text(settings(lake, session) + "\n")
+        (etc / "catalog" / "tpch.properties").write_text("connector.name=tpch\n")
         (etc / "config.properties").write_text(
             "coordinator=true\nnode-scheduler.include-coordinator=true\n"
             f"http-server.http.port={self.port}\ndiscovery.uri=http://127.0.0.1:{self.port}\nquery.max-memory=512MB\n"
@@ -91,7 +92,21 @@ class Server:
                 self.__exit__()
                 raise AssertionError(f"Trino does not start\n{self._log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.2)
+        while not self._schedules():
+            if time.monotonic() > deadline:
+                self.__exit__()
+                raise AssertionError("Trino started, but runs no query")
+            time.sleep(0.2)
         return self
+
+    def _schedules(self) -> bool:
+        """Trino learns only every five seconds which node runs which catalog, and runs nothing on one that it has not learned of."""
+        try:
+            return self.sql("SELECT count(*) FROM tpch.tiny.nation") == [(25,)]
+        except Exception as early:  # Trino's own, of whatever class
+            if any(known in str(early) for known in ("NO_NODES_AVAILABLE", "nodes is empty", "SERVER_STARTING_UP")):
+                return False
+            raise
 
     def __exit__(self, *_):
         self._process.send_signal(signal.SIGTERM)
