@@ -12,7 +12,7 @@ import maven
 HERE = Path(__file__).resolve().parent
 JAVA = 17
 # Each on a warehouse of its own: the kit leaves behind what its last test made, and refuses to begin where that is.
-CLASSES = {"catalog": "polder.CatalogKit", "views": "polder.ViewKit"}
+CLASSES = {"of-tables": "polder.CatalogKit", "of-views": "polder.ViewKit"}
 RUN_SECONDS_MAX = 900
 FLAGS = {
     "rck.local": "false",
