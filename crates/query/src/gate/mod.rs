@@ -34,8 +34,8 @@ pub(crate) const RELATIONS_MAX: usize = 128;
 const LABEL_CHARS_MAX: usize = 200;
 /// The stack that the parser of a long statement gets. Address space, not memory.
 const PARSER_STACK_BYTES: usize = 256 * 1024 * 1024;
-/// What a token may take of a stack: whatever recurses over a statement uses up one at least with each level, and the frames
-/// of a level of the parser, the largest of all, are some ten kilobytes in a debug build.
+/// What a token may take of a stack: whatever recurses over a statement uses up one at least with each level. Generous against
+/// the frames of a level of the parser, the largest of all.
 const STACK_BYTES_PER_TOKEN: usize = 128 * 1024;
 /// The parser's own count of recursion; it counts several levels for each of ours.
 const PARSER_RECURSION_MAX: usize = 512;
