@@ -73,6 +73,12 @@ impl Postgres {
         })
     }
 
+    /// Takes statistics of what was just filled, as the server does by itself within a minute.
+    pub(crate) fn analyze(&self) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { Ok(PgConnection::connect(&self.url()).await?.execute("ANALYZE").await.map(drop)?) })
+    }
+
     fn run(&self, program: &str, args: &[&str]) -> Result<()> {
         let path = self.programs.join(program);
         let mut command = if is_root() {

@@ -1,7 +1,7 @@
-//! The reference servers, each a process of its own: an axum router that answers fixed bytes, the same after one
+//! The reference servers, each a process of its own: an axum router that answers bytes it holds, the same after one
 //! indexed SELECT, and an ungoverned engine.
 
-use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::Path, process::Command, sync::Arc};
 
 use axum::{
     Router,
@@ -21,26 +21,53 @@ use crate::{
 
 const LOAD_TABLE: &str = "/iceberg/v1/{prefix}/namespaces/{namespace}/tables/{table}";
 const TOKENS: &str = "/iceberg/v1/oauth/tokens";
+/// What each table's load is answered.
+pub(crate) type Bodies = HashMap<String, Bytes>;
+
 const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
-/// Starts a server that answers these bytes to every load of a table and every request for a token.
+/// Starts a server that answers these bytes to every request for a token.
 ///
 /// # Errors
 /// It does not start.
-pub(crate) fn bytes(directory: &Path, body: &[u8]) -> Result<Server> {
-    let file = directory.join("reference-body");
+pub(crate) fn token(directory: &Path, body: &[u8]) -> Result<Server> {
+    let file = directory.join("reference-token");
     std::fs::write(&file, body)?;
-    start(&["bytes", &file.display().to_string()])
+    start(&["token", &file.display().to_string()])
+}
+
+/// Starts a server that answers each table's own bytes.
+///
+/// # Errors
+/// It does not start.
+pub(crate) fn bytes(directory: &Path, bodies: &Bodies) -> Result<Server> {
+    start(&["bytes", &written(directory, bodies)?])
 }
 
 /// The same, after one SELECT by a unique index of PostgreSQL.
 ///
 /// # Errors
 /// It does not start.
-pub(crate) fn select(directory: &Path, body: &[u8], url: &str) -> Result<Server> {
-    let file = directory.join("reference-body");
-    std::fs::write(&file, body)?;
-    start(&["select", &file.display().to_string(), url])
+pub(crate) fn select(directory: &Path, bodies: &Bodies, url: &str) -> Result<Server> {
+    start(&["select", &written(directory, bodies)?, url])
+}
+
+/// Writes one file a table; the folder.
+fn written(directory: &Path, bodies: &Bodies) -> Result<String> {
+    let folder = directory.join("reference-bodies");
+    std::fs::create_dir(&folder)?;
+    bodies.iter().try_for_each(|(table, body)| std::fs::write(folder.join(table), body))?;
+    Ok(folder.display().to_string())
+}
+
+fn read(folder: &str) -> Result<Arc<Bodies>> {
+    let mut bodies = Bodies::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let table = entry.file_name().into_string().map_err(|_| "a table's name is text")?;
+        bodies.insert(table, std::fs::read(entry.path())?.into());
+    }
+    Ok(Arc::new(bodies))
 }
 
 /// Starts a server that runs SQL over the tables whose metadata files are named (`name=location`).
@@ -68,17 +95,18 @@ pub(crate) fn serve(args: &[String]) -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let (address, router) = match args.as_slice() {
-            [address, "bytes", file] => {
+            [address, "token", file] => {
                 let body = Bytes::from(std::fs::read(file)?);
-                let answer = move || std::future::ready((JSON, body.clone()));
-                let (of_load, of_token) = (answer.clone(), answer);
                 // A token request has a body, which any server must read.
-                (address, Router::new().route(LOAD_TABLE, get(of_load)).route(TOKENS, post(move |_: Bytes| of_token())))
+                let answer = move |_: Bytes| std::future::ready((JSON, body.clone()));
+                (address, Router::new().route(TOKENS, post(answer)))
             }
-            [address, "select", file, url] => {
-                let body = Bytes::from(std::fs::read(file)?);
+            [address, "bytes", folder] => {
+                (address, Router::new().route(LOAD_TABLE, get(plain)).with_state(read(folder)?))
+            }
+            [address, "select", folder, url] => {
                 let pool = PgPoolOptions::new().max_connections(8).connect(url).await?;
-                (address, Router::new().route(LOAD_TABLE, get(selected)).with_state(Arc::new((pool, body))))
+                (address, Router::new().route(LOAD_TABLE, get(selected)).with_state((pool, read(folder)?)))
             }
             [address, "sql", tables @ ..] => {
                 let engine = Arc::new(engine::Engine::open(tables).await?);
@@ -94,14 +122,24 @@ pub(crate) fn serve(args: &[String]) -> Result<()> {
     })
 }
 
+async fn plain(
+    State(bodies): State<Arc<Bodies>>,
+    PathSegments((_, _, table)): PathSegments<(String, String, String)>,
+) -> Response {
+    match bodies.get(&table) {
+        Some(body) => (JSON, body.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 async fn selected(
-    State(state): State<Arc<(PgPool, Bytes)>>,
+    State((pool, bodies)): State<(PgPool, Arc<Bodies>)>,
     PathSegments((_, namespace, table)): PathSegments<(String, String, String)>,
 ) -> Response {
     let query = sqlx::query("SELECT pointer, version FROM bare WHERE tenant = $1 AND namespace = $2 AND name = $3");
-    let row = query.bind("acme").bind(namespace).bind(table).fetch_one(&state.0).await;
+    let row = query.bind("acme").bind(namespace).bind(&table).fetch_one(&pool).await;
     match row.and_then(|row| row.try_get::<String, _>(0)) {
-        Ok(_) => (JSON, state.1.clone()).into_response(),
+        Ok(_) => (JSON, bodies.get(&table).cloned().unwrap_or_default()).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

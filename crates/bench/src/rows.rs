@@ -2,6 +2,7 @@
 
 mod commits;
 mod history;
+mod namespaces;
 mod plans;
 mod queries;
 mod requests;
@@ -30,6 +31,8 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "plans", measure: plans::plans },
     Row { name: "history", measure: history::history },
     Row { name: "scale", measure: scale::scale },
+    Row { name: "scale-postgres", measure: scale::scale_postgres },
+    Row { name: "namespaces", measure: namespaces::namespaces },
     Row { name: "queries", measure: queries::queries },
     Row { name: "governance", measure: queries::governance },
     Row { name: "start", measure: start::start },

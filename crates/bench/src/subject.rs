@@ -90,6 +90,7 @@ pub(crate) struct Installation {
     polder: PathBuf,
     directory: TempDir,
     address: SocketAddr,
+    operations: Option<SocketAddr>,
     /// The operator's credential, `id:secret`.
     operator: String,
 }
@@ -105,6 +106,24 @@ impl Installation {
     pub(crate) fn new(options: &Options, database: Option<&str>) -> Result<Self> {
         let database = database.map(|url| format!("[database]\nurl = \"{url}\"\n"));
         Self::with(options, &database.unwrap_or_default())
+    }
+
+    /// Installs as [`Self::new`] does, with a listener for who watches it.
+    pub(crate) fn watched(options: &Options, database: Option<&str>) -> Result<Self> {
+        let operations = free_address()?;
+        let database = database.map(|url| format!("[database]\nurl = \"{url}\"\n")).unwrap_or_default();
+        let mut installation = Self::with(options, &format!("{database}[operations]\nlisten = \"{operations}\"\n"))?;
+        installation.operations = Some(operations);
+        Ok(installation)
+    }
+
+    /// Statements that its server sent to the database so far; only if it is watched.
+    pub(crate) fn statements(&self) -> Result<u64> {
+        let operations = self.operations.ok_or("nobody watches this installation")?;
+        let (_, text) = Caller::connect(operations, None)?.send(&wire::request("GET", "/metrics", None, None))?;
+        let text = String::from_utf8(text)?;
+        let count = text.lines().find_map(|line| line.strip_prefix("polder_store_statements_total "));
+        Ok(count.ok_or("statements are not counted")?.trim().parse()?)
     }
 
     /// Installs with warehouses in a store, which makes keys for single tables.
@@ -127,7 +146,8 @@ impl Installation {
         );
         std::fs::write(directory.path().join("polder.toml"), config)?;
         std::fs::write(directory.path().join("s3.secret"), SECRET_ACCESS_KEY)?;
-        let mut installation = Self { polder: options.polder.clone(), directory, address, operator: String::new() };
+        let (polder, operator) = (options.polder.clone(), String::new());
+        let mut installation = Self { polder, directory, address, operations: None, operator };
         let output = installation.command(&["init", "--config", "polder.toml"]).output()?;
         if !output.status.success() {
             return Err(format!("polder init: {}", String::from_utf8_lossy(&output.stderr)).into());
@@ -228,7 +248,8 @@ impl TpchDemo {
             directory.path().display()
         );
         std::fs::write(directory.path().join("polder.toml"), config)?;
-        let installation = Installation { polder: options.polder.clone(), directory, address, operator: String::new() };
+        let (polder, operator) = (options.polder.clone(), String::new());
+        let installation = Installation { polder, directory, address, operations: None, operator };
         let (scale, listen) = (scale.to_string(), address.to_string());
         let args = ["demo", "--data", "data", "--scale", &scale, "--listen", &listen, "--exit", "--json"];
         let output = installation.command(&args).output()?;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     gate::{self, Asked},
     govern::{GovernedTable, Prepared, Source, TableKey},
-    plan::{Engine, PlanInput, Planned, plan},
+    plan::{LazyEngine, PlanInput, Planned, plan},
     run::{Caps, Pool, Rows},
     scan::{PushedPredicate, QueryLocal},
 };
@@ -105,7 +105,7 @@ pub(crate) fn sources() -> Vec<(&'static str, &'static str, MemorySource)> {
 /// The gateway without the catalog.
 pub(crate) struct Bench {
     pub(crate) pool: Pool,
-    engine: Engine,
+    engine: LazyEngine,
     pub(crate) memory_bytes: usize,
     pub(crate) patience: Duration,
     pub(crate) rows_max: usize,
@@ -115,7 +115,7 @@ impl Bench {
     pub(crate) fn new() -> Self {
         Self {
             pool: Pool::new(2, 4).unwrap(),
-            engine: Engine::new(4).unwrap(),
+            engine: LazyEngine::new(4),
             memory_bytes: 64 << 20,
             patience: Duration::from_secs(20),
             rows_max: 1000,
@@ -154,7 +154,7 @@ impl Bench {
                     memory_bytes,
                     explains: true,
                 };
-                handle.block_on(plan(&engine, input))
+                handle.block_on(plan(engine.get()?, input))
             })
             .await?;
         Ok((planned, local))

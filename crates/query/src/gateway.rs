@@ -24,7 +24,7 @@ use crate::{
     gate::RelationName,
     govern::TableKey,
     information, json,
-    plan::{Engine, Planned, is_masked},
+    plan::{LazyEngine, Planned, is_masked},
     record::{self, Ran},
     resolve::{Resolved, Resolver},
     run::{Caps, Pool, Rows, Slot},
@@ -88,7 +88,7 @@ pub struct QueryRequest {
 /// The governed query gateway.
 pub struct Gateway {
     pool: Pool,
-    engine: Engine,
+    engine: LazyEngine,
     cache: TableCache,
     plans: Plans,
     config: GatewayConfig,
@@ -122,7 +122,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig) -> Result<Self, Error> {
         Ok(Self {
             pool: Pool::new(config.threads.max(1), config.queries_per_tenant_max.max(1))?,
-            engine: Engine::new(config.threads.max(1))?,
+            engine: LazyEngine::new(config.threads.max(1)),
             cache: TableCache::new(config.table_cache_bytes),
             plans: Plans::new(),
             config,

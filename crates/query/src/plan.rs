@@ -2,7 +2,10 @@
 //!
 //! Never `SessionContext::sql`, which would bring SHOW, SET, COPY and file formats. Runs on a big stack; sees no data.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use datafusion::{
     arrow::{datatypes::SchemaRef, temporal_conversions::timestamp_us_to_datetime},
@@ -50,7 +53,6 @@ const CALLED_BY_RULES: &str = "first_value";
 const MERGES_CONDITIONS: &str = "FilterPushdown";
 
 /// The engine, built once: optimiser rules, functions, options. Holds no table and no catalog.
-#[derive(Clone)]
 pub(crate) struct Engine {
     state: SessionState,
     runtime: RuntimeEnv,
@@ -67,6 +69,30 @@ pub(crate) struct Planned {
     pub(crate) origins: Vec<Origin>,
     /// The output columns.
     pub(crate) schema: SchemaRef,
+}
+
+/// The engine, made for the first statement: a catalog that is never asked one spends nothing on it.
+#[derive(Clone)]
+pub(crate) struct LazyEngine {
+    partitions: usize,
+    made: Arc<OnceLock<Engine>>,
+}
+
+impl LazyEngine {
+    pub(crate) fn new(partitions: usize) -> Self {
+        Self { partitions, made: Arc::default() }
+    }
+
+    /// # Errors
+    /// As [`Engine::new`].
+    pub(crate) fn get(&self) -> Result<&Engine, Error> {
+        if let Some(engine) = self.made.get() {
+            return Ok(engine);
+        }
+        // Two that come first at once make it twice; one of them is kept.
+        let engine = Engine::new(self.partitions)?;
+        Ok(self.made.get_or_init(|| engine))
+    }
 }
 
 impl Engine {

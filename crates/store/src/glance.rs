@@ -98,6 +98,8 @@ impl Store {
             return Ok(snapshot.map(|snapshot| (snapshot, Glance::default())));
         }
         let named = named();
+        // The relation is found by all of its key: joined plainly, a planner without statistics reads what has the name in
+        // every namespace.
         let query = sql("SELECT w.tenant_id, w.id, w.name, w.root, w.allowed_locations, w.settings_version, \
                 w.is_default, w.created_at, \
                 n.path, CASE WHEN $4 IS NULL THEN n.properties ELSE '{}' END, n.version, \
@@ -106,7 +108,8 @@ impl Store {
              FROM tenants t \
              LEFT JOIN warehouses w ON w.tenant_id = t.id AND w.name = $2 \
              LEFT JOIN namespaces n ON n.tenant_id = t.id AND n.warehouse_id = w.id AND n.name_key = $3 \
-             LEFT JOIN relations r ON r.tenant_id = t.id AND r.namespace_id = n.id AND r.name = $4 AND r.kind = 'table' \
+             LEFT JOIN LATERAL (SELECT * FROM relations r WHERE r.tenant_id = $1 AND r.namespace_id = n.id \
+                AND r.name = $4 AND r.kind = 'table' LIMIT 1) r ON true \
              WHERE t.id = $1");
         let query = query
             .bind(tenant)

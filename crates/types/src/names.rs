@@ -50,7 +50,9 @@ pub fn is_refused(c: char) -> bool {
 /// True for bidi, zero-width and other invisible format characters (Unicode `Cf` and line separators).
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
-    matches!(c,
+    // Nearly every character is settled by this, in all names of each request.
+    !c.is_ascii()
+        && matches!(c,
         '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
         | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
         | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'

@@ -8,7 +8,7 @@ use super::tables::{NAMESPACE, create_namespace, table_of_20_kb, table_path};
 use crate::{
     Options, Result,
     client::{Duel, Round, cycle},
-    reference,
+    reference::{self, Bodies},
     report::Line,
     stats::Spread,
     subject::{Installation, Server, basic, bearer, token_request},
@@ -33,10 +33,12 @@ impl Shape {
     }
 }
 
-/// Tables with their requests, and what one of them is answered.
+/// The requests for tables, and what each of them is answered.
 struct Prepared {
     requests: Vec<Bytes>,
-    body: Vec<u8>,
+    bodies: Bodies,
+    /// How large one of them is.
+    body_bytes: usize,
 }
 
 fn prepare(installation: &Installation, server: &Server, tables: usize) -> Result<Prepared> {
@@ -44,17 +46,20 @@ fn prepare(installation: &Installation, server: &Server, tables: usize) -> Resul
     let authorization = bearer(server, &lake.engineer)?;
     let mut caller = Caller::connect(server.address, Some(&authorization))?;
     create_namespace(&mut caller, NAMESPACE)?;
-    let mut requests = Vec::new();
+    let (mut requests, mut bodies, mut body_bytes) = (Vec::new(), Bodies::new(), 0);
     for n in 0..tables {
         let name = format!("table_{n:04}");
         table_of_20_kb(&mut caller, &name)?;
-        requests.push(wire::request("GET", &table_path(NAMESPACE, &name), Some(&authorization), None));
+        let request = wire::request("GET", &table_path(NAMESPACE, &name), Some(&authorization), None);
+        let (status, body) = caller.send(&request)?;
+        if status != 200 {
+            return Err("the table cannot be loaded".into());
+        }
+        body_bytes = body.len();
+        bodies.insert(name, body.into());
+        requests.push(request);
     }
-    let (status, body) = caller.send(requests.first().ok_or("no tables")?)?;
-    if status != 200 {
-        return Err("the table cannot be loaded".into());
-    }
-    Ok(Prepared { requests, body })
+    Ok(Prepared { requests, bodies, body_bytes })
 }
 
 /// Warm loads of 20 KB over 1 000 tables, authenticated, authorized and audited.
@@ -63,7 +68,7 @@ pub(super) fn load_table(options: &Options) -> Result<Vec<Line>> {
     let installation = Installation::new(options, None)?;
     let server = installation.serve()?;
     let prepared = prepare(&installation, &server, shape.tables)?;
-    let bare = reference::bytes(installation.directory(), &prepared.body)?;
+    let bare = reference::bytes(installation.directory(), &prepared.bodies)?;
     let mut lines = Vec::new();
     for connections in CONNECTIONS {
         let rounds = Duel {
@@ -74,7 +79,7 @@ pub(super) fn load_table(options: &Options) -> Result<Vec<Line>> {
         }
         .run()?;
         let what =
-            format!("warm loadTable, {} KB, {} tables, {connections} conn.", prepared.body.len() / 1000, shape.tables);
+            format!("warm loadTable, {} KB, {} tables, {connections} conn.", prepared.body_bytes / 1000, shape.tables);
         lines.push(throughput(&what, &rounds, 0.7, "≥ 70 % of bare axum"));
         lines.push(tail(&format!("{what}, p99"), &rounds));
     }
@@ -89,7 +94,7 @@ pub(super) fn load_table_postgres(options: &Options) -> Result<Vec<Line>> {
     let server = installation.serve()?;
     let prepared = prepare(&installation, &server, shape.tables)?;
     postgres.bare_table(NAMESPACE, shape.tables)?;
-    let bare = reference::select(installation.directory(), &prepared.body, &postgres.url())?;
+    let bare = reference::select(installation.directory(), &prepared.bodies, &postgres.url())?;
     let mut lines = Vec::new();
     for connections in CONNECTIONS {
         let rounds = Duel {
@@ -113,7 +118,7 @@ pub(super) fn token(options: &Options) -> Result<Vec<Line>> {
     let lake = installation.found(&server)?;
     let request = token_request(&lake.engineer)?;
     let (_, body) = Caller::connect(server.address, Some(&basic(&lake.engineer)))?.send(&request)?;
-    let bare = reference::bytes(installation.directory(), &body)?;
+    let bare = reference::token(installation.directory(), &body)?;
     let mut lines = Vec::new();
     for connections in CONNECTIONS {
         let rounds = Duel {

@@ -8,6 +8,7 @@ use super::tables::{NAMESPACE, create_namespace, creation, table_path, tables_pa
 use crate::{
     Options, Result,
     client::{Duel, cycle},
+    postgres::Postgres,
     report::Line,
     stats::Spread,
     subject::{Installation, Server, bearer, text},
@@ -22,15 +23,17 @@ const PAGE: usize = 100;
 const MAKERS: usize = 8;
 
 struct Catalog {
-    _installation: Installation,
     server: Server,
+    _installation: Installation,
+    _postgres: Option<Postgres>,
     loads: Vec<Bytes>,
     first_page: Bytes,
     inner_page: Bytes,
 }
 
-fn catalog(options: &Options, tables: usize) -> Result<Catalog> {
-    let installation = Installation::new(options, None)?;
+fn catalog(options: &Options, on_postgres: bool, tables: usize) -> Result<Catalog> {
+    let postgres = on_postgres.then(|| Postgres::start(&options.directory)).transpose()?;
+    let installation = Installation::new(options, postgres.as_ref().map(Postgres::url).as_deref())?;
     let server = installation.serve()?;
     let lake = installation.found(&server)?;
     let authorization = bearer(&server, &lake.engineer)?;
@@ -45,7 +48,8 @@ fn catalog(options: &Options, tables: usize) -> Result<Catalog> {
     let token = text(&caller.json("GET", &page(""), None)?, "/next-page-token")?;
     let [first_page, inner_page] =
         [page(""), page(&token)].map(|path| wire::request("GET", &path, Some(&authorization), None));
-    Ok(Catalog { _installation: installation, server, loads, first_page, inner_page })
+    postgres.as_ref().map_or(Ok(()), Postgres::analyze)?;
+    Ok(Catalog { server, _installation: installation, _postgres: postgres, loads, first_page, inner_page })
 }
 
 fn name(n: usize) -> String {
@@ -71,9 +75,19 @@ fn make(server: &Server, authorization: &str, tables: usize) -> Result<()> {
 
 /// A page of the list and a set of tables, in catalogs of 10² and 10⁵ tables.
 pub(super) fn scale(options: &Options) -> Result<Vec<Line>> {
+    measure(options, false)
+}
+
+/// The same on PostgreSQL.
+pub(super) fn scale_postgres(options: &Options) -> Result<Vec<Line>> {
+    measure(options, true)
+}
+
+fn measure(options: &Options, on_postgres: bool) -> Result<Vec<Line>> {
     let (tables, rounds, each) = if options.quick { (2_000, 2, 300) } else { (100_000, 5, 1_500) };
     let each = Duration::from_millis(each);
-    let (small, large) = (catalog(options, SMALL)?, catalog(options, tables)?);
+    let (small, large) = (catalog(options, on_postgres, SMALL)?, catalog(options, on_postgres, tables)?);
+    let database = if on_postgres { ", PostgreSQL" } else { "" };
     let mut lines = Vec::new();
     for (what, of_large, of_small) in [
         ("loadTable, 100 tables in use", large.loads.clone(), small.loads.clone()),
@@ -90,7 +104,7 @@ pub(super) fn scale(options: &Options) -> Result<Vec<Line>> {
         let p50 = |measured: &crate::client::Measured| measured.latency_us(0.5);
         let ratio = Spread::of(rounds.iter().map(|round| p50(&round.subject) / p50(&round.reference)));
         lines.push(Line {
-            what: format!("{what}, of {tables} tables"),
+            what: format!("{what}, of {tables} tables{database}"),
             measured: ratio.times(),
             target: "≤ 1.2× of 100 tables",
             hit: Some(ratio.median <= 1.2),

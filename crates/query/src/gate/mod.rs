@@ -85,12 +85,17 @@ pub(crate) fn check(sql: &str) -> Result<Gated, Error> {
     let tokens = text::tokens(sql)?;
     // SECURITY: before the parser recurses over them.
     nesting::check(&tokens)?;
-    let bytes = tokens.len().saturating_mul(STACK_BYTES_PER_TOKEN);
     // A thread of its own costs more than parsing a short statement.
-    if stacker::remaining_stack().is_some_and(|left| bytes < left) {
+    if fits_here(tokens.len()) {
         return understand(tokens);
     }
     on_a_huge_stack(|| understand(tokens))
+}
+
+/// Whether the stack that is left takes so many tokens, whatever they are.
+fn fits_here(tokens: usize) -> bool {
+    let bytes = tokens.saturating_mul(STACK_BYTES_PER_TOKEN);
+    stacker::remaining_stack().is_some_and(|left| bytes < left)
 }
 
 /// Parses and walks. The tokens bound how deep that recurses; the stack is for what nobody thought of.

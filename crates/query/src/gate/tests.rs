@@ -253,3 +253,83 @@ fn errors_carry_their_position() {
     let error = check("SELECT 1,\n  version()").unwrap_err();
     assert_eq!(error.detail().unwrap().position, Some(Position { line: 2, column: 3 }));
 }
+
+/// What recurses in the parser, the walk or the rendering, as what is repeated before and after a core.
+const NESTS: [(&str, &str, &str, &str); 33] = [
+    ("SELECT ", "(", "1", ")"),
+    ("SELECT ", "[", "1", "]"),
+    ("SELECT ", "-+", "1", ""),
+    ("SELECT ", "NOT ", "true", ""),
+    ("SELECT ", "~ ", "1", ""),
+    ("SELECT ", "f(", "1", ")"),
+    ("SELECT ", "CASE WHEN ", "true", " THEN true END"),
+    ("SELECT ", "CASE 1 WHEN 1 THEN ", "1", " ELSE 2 END"),
+    ("SELECT ", "CAST(", "1", " AS int)"),
+    ("SELECT 1", "", "", "::int"),
+    ("SELECT a", "", "", "[1]"),
+    ("SELECT a", "", "", ".a"),
+    ("SELECT 1", "", "", "+1"),
+    ("SELECT 1", "", "", "=1"),
+    ("SELECT 1", "", "", " OR 1"),
+    ("SELECT 1", "", "", " IS NULL"),
+    ("SELECT 1", "", "", " BETWEEN 1 AND 1"),
+    ("SELECT ", "1 IN(", "1", ")"),
+    ("SELECT ", "1 IN(SELECT ", "1", ")"),
+    ("SELECT ", "EXISTS(SELECT ", "1", ")"),
+    ("SELECT ", "(SELECT ", "1", ")"),
+    ("SELECT ", "{'a':", "1", "}"),
+    ("SELECT ", "INTERVAL ", "'1'", ""),
+    ("SELECT CAST(1 AS ", "ARRAY<", "int", ">"),
+    ("SELECT CAST(1 AS int", "", "", "[]"),
+    ("", "SELECT*FROM(", "SELECT 1", ")a"),
+    ("", "(", "SELECT 1", ")"),
+    ("", "WITH a AS(", "SELECT 1", ")SELECT 1"),
+    ("SELECT 1", "", "", " UNION SELECT 1"),
+    ("SELECT*FROM ", "(a JOIN ", "a", " ON 1)"),
+    ("SELECT*FROM a", "", "", " JOIN a ON 1"),
+    ("SELECT sum(1)OVER(ORDER BY ", "sum(1)OVER(ORDER BY ", "1", ")"),
+    ("EXPLAIN ", "(", "SELECT 1", ")"),
+];
+
+/// Does some work when no more than so many bytes of this thread's stack are left.
+fn with_little_left(bytes: usize, work: impl FnOnce()) {
+    let frame = [0_u8; 4096];
+    if stacker::remaining_stack().unwrap() > bytes {
+        with_little_left(bytes, work);
+    } else {
+        work();
+    }
+    std::hint::black_box(frame);
+}
+
+/// S-010: a statement that is parsed on the stack that is there never outgrows it, whatever its tokens are: the most
+/// that pass the checks before the parser, at the bound, on a stack that is just large enough. Outgrowing it ends this process.
+#[test]
+fn short_statements_fit_the_stack_that_they_are_parsed_on() {
+    for bound in [6, 20, 60, 250] {
+        for (head, before, core, after) in NESTS {
+            let statement = |times: usize| {
+                let tail = if head.contains("CAST(1") || head.contains("OVER") { ")" } else { "" };
+                format!("{head}{}{core}{}{tail}", before.repeat(times), after.repeat(times))
+            };
+            let passes = |sql: &str| {
+                let tokens = text::tokens(sql).unwrap();
+                (tokens.len() <= bound && nesting::check(&tokens).is_ok()).then_some(tokens.len())
+            };
+            let Some((sql, tokens)) =
+                (0..bound).map(statement).map_while(|sql| passes(&sql).map(|tokens| (sql, tokens))).last()
+            else {
+                assert!(bound <= 20, "`{}` is longer than {bound} tokens", statement(1));
+                continue;
+            };
+            let bytes = tokens * STACK_BYTES_PER_TOKEN;
+            let thread = std::thread::Builder::new().stack_size(2 * bytes).spawn(move || {
+                with_little_left(bytes + 32 * 1024, || {
+                    assert!(fits_here(tokens) && !fits_here(tokens + 1), "{:?}", stacker::remaining_stack());
+                    drop(check(&sql));
+                });
+            });
+            thread.unwrap().join().unwrap();
+        }
+    }
+}

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use super::{Attempt, Gateway, salt};
 use crate::{
     gate::{self, Asked, Gated, RelationName},
-    plan::{Engine, PlanInput, Planned, plan},
+    plan::{LazyEngine, PlanInput, Planned, plan},
     resolve::{Locating, Resolved, Resolver},
     scan::QueryLocal,
 };
@@ -55,7 +55,7 @@ enum Way {
 /// What planning needs.
 #[derive(Clone)]
 struct Planner {
-    engine: Engine,
+    engine: LazyEngine,
     resolver: Resolver,
     /// The runtime of the request, whose connections the search for names may wait for.
     home: Handle,
@@ -124,11 +124,12 @@ impl Planner {
     /// Plans and verifies. Blocks.
     fn finish(&self, query: Query, is_run: bool, resolved: Resolved) -> Result<Prepared, Error> {
         let local = Arc::new(QueryLocal::new(salt()?));
-        let tables = resolved.governed(&local, self.engine.partitions());
+        let engine = self.engine.get()?;
+        let tables = resolved.governed(&local, engine.partitions());
         let (now, rows_max, memory_bytes) = (self.now, self.rows_max, self.memory_bytes);
         let explains = self.explains || !is_run;
         let input = PlanInput { query, tables: &tables, local: &local, now, rows_max, memory_bytes, explains };
-        let planned = self.own.block_on(plan(&self.engine, input))?;
+        let planned = self.own.block_on(plan(engine, input))?;
         let ready = Box::new(Ready { planned, local, resolved });
         Ok(if is_run { Prepared::Rows(ready) } else { Prepared::Plan(ready) })
     }

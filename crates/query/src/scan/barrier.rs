@@ -14,11 +14,12 @@ use polder_types::Error;
 
 use super::{
     QueryLocal,
-    compact::rebuilt,
+    compact::exact,
     error::unenforceable,
     filter::{RowPredicate, bind as bind_predicate, evaluate, where_true},
     mask::{Rows, Rule, bind as bind_rule, shown},
     values::{field_id, plain_field},
+    wanted::Wanted,
 };
 
 /// A table's columns under a policy.
@@ -75,11 +76,12 @@ impl Governed {
         field_id(self.columns.get(*index)?).filter(|_| *rule == Rule::Show)
     }
 
-    /// Makes the barrier for some of the visible columns.
+    /// Makes the barrier for some of the visible columns. Rows for which a predicate of `pushed` is not true, all of them
+    /// over columns that are shown as they are, need not pass.
     ///
     /// # Errors
     /// `Internal` for a column that is not there.
-    pub(crate) fn barrier(&self, projection: Option<&Vec<usize>>) -> Result<Barrier, Error> {
+    pub(crate) fn barrier(&self, projection: Option<&Vec<usize>>, pushed: &[FieldPredicate]) -> Result<Barrier, Error> {
         let all: Vec<usize> = (0..self.visible.len()).collect();
         let projection = projection.unwrap_or(&all);
         let chosen = projection.iter().map(|column| self.visible.get(*column)).collect::<Option<Vec<_>>>();
@@ -96,7 +98,8 @@ impl Governed {
         }
         let schema = self.schema.project(projection).map_err(Error::internal)?;
         let filter = bind_predicate(&self.policy.filter, &input)?;
-        Ok(Barrier { input: Arc::new(Schema::new(input)), filter, columns, schema: Arc::new(schema) })
+        let wanted = Wanted::new(pushed, &input)?;
+        Ok(Barrier { input: Arc::new(Schema::new(input)), filter, wanted, columns, schema: Arc::new(schema) })
     }
 
     /// The columns to read, in order: those that are shown, and those that the filter and the masks read.
@@ -152,6 +155,7 @@ fn ids_of(field: &Field) -> BTreeSet<i32> {
 pub(crate) struct Barrier {
     input: SchemaRef,
     filter: RowPredicate,
+    wanted: Option<Wanted>,
     columns: Vec<(usize, Rule)>,
     schema: SchemaRef,
 }
@@ -171,12 +175,17 @@ impl Barrier {
             return Err(unenforceable("a batch has other columns than the barrier was made for"));
         }
         // SECURITY: filter, then masks over the original row, then the rebuild. The order is the policy's meaning.
-        let rows = match &self.filter {
-            BoundPredicate::True => batch.clone(),
-            filter => {
-                let kept = where_true(&evaluate(filter, batch)?);
-                filter_record_batch(batch, &kept).map_err(Error::internal)?
-            }
+        let visible = match &self.filter {
+            BoundPredicate::True => None,
+            filter => Some(where_true(&evaluate(filter, batch)?)),
+        };
+        let kept = match &self.wanted {
+            None => visible,
+            Some(wanted) => wanted.among(batch, visible)?,
+        };
+        let rows = match &kept {
+            None => batch.clone(),
+            Some(kept) => filter_record_batch(batch, kept).map_err(Error::internal)?,
         };
         let original = Rows { batch: &rows, salt: &query.salt };
         let mut columns = Vec::with_capacity(self.columns.len());
@@ -188,7 +197,7 @@ impl Barrier {
             };
             let masked = original.apply(rule, field, array)?;
             let masked = masked.ok_or_else(|| unenforceable("a hidden column was projected"))?;
-            let fresh = rebuilt(&masked, shown).map_err(Error::internal)?;
+            let fresh = exact(&masked, shown).map_err(Error::internal)?;
             bytes = bytes.saturating_add(fresh.to_data().get_slice_memory_size().unwrap_or(0));
             columns.push(fresh);
         }

@@ -13,8 +13,8 @@ use arrow::{
     buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     compute::{cast, take},
     datatypes::{
-        ArrowPrimitiveType, BinaryType, ByteArrayType, DataType, Field, FieldRef, LargeBinaryType, LargeUtf8Type,
-        Utf8Type,
+        ArrowNativeType, ArrowPrimitiveType, BinaryType, ByteArrayType, DataType, Field, FieldRef, LargeBinaryType,
+        LargeUtf8Type, Utf8Type,
     },
     error::ArrowError,
 };
@@ -27,10 +27,40 @@ pub(crate) fn rebuilt(array: &ArrayRef, field: &Field) -> Result<ArrayRef, Arrow
     rebuild(array, field, None)
 }
 
+/// As [`rebuilt`], but an array whose buffers hold the values that it shows and nothing else is left as it is.
+///
+/// # Errors
+/// As [`rebuilt`].
+pub(crate) fn exact(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
+    if is_exact(array, field.data_type()) { Ok(array.clone()) } else { rebuilt(array, field) }
+}
+
+/// True only for numbers and texts without nulls: nothing can lie beneath what is not there.
+fn is_exact(array: &ArrayRef, ty: &DataType) -> bool {
+    if array.data_type() != ty || array.nulls().is_some() {
+        return false;
+    }
+    match ty {
+        DataType::Utf8 => array.as_string_opt::<i32>().is_some_and(is_exactly),
+        DataType::LargeBinary => array.as_binary_opt::<i64>().is_some_and(is_exactly),
+        _ => ty.primitive_width().is_some_and(|width| match array.to_data().buffers() {
+            [values] => values.ptr_offset() == 0 && Some(values.len()) == width.checked_mul(array.len()),
+            _ => false,
+        }),
+    }
+}
+
+fn is_exactly<T: ByteArrayType>(array: &GenericByteArray<T>) -> bool {
+    let (offsets, values) = (array.offsets(), array.values());
+    let (start, end) = (offsets.first().map(|start| start.as_usize()), offsets.last().map(|end| end.as_usize()));
+    let whole = |buffer: &Buffer| buffer.ptr_offset() == 0;
+    start == Some(0) && end == Some(values.len()) && whole(values) && whole(offsets.inner().inner())
+}
+
 /// `hidden` has a null for each slot that lies beneath a null.
 fn rebuild(array: &ArrayRef, field: &Field, hidden: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
     let array = &flat(array)?;
-    let shown = NullBuffer::union(array.nulls(), hidden);
+    let shown = NullBuffer::union(array.nulls(), hidden).filter(|shown| shown.null_count() > 0);
     // What cannot be null says so, even beneath a null; its value there is zero.
     let nulls = if field.is_nullable() { fresh(shown.as_ref()) } else { none_of(array, hidden)? };
     let values = Values { array, shown: shown.as_ref(), nulls };
@@ -103,9 +133,13 @@ impl Values<'_> {
 
     fn primitives<T: ArrowPrimitiveType>(self) -> Result<ArrayRef, ArrowError> {
         let array = self.array.as_primitive_opt::<T>().ok_or_else(unexpected)?;
-        let values = array.values().iter().enumerate();
-        let values: Vec<T::Native> =
-            values.map(|(row, value)| if self.shows(row) { *value } else { T::Native::default() }).collect();
+        let values: Vec<T::Native> = match self.shown {
+            None => array.values().to_vec(),
+            Some(shown) => {
+                let values = array.values().iter().zip(shown.iter());
+                values.map(|(value, shows)| if shows { *value } else { T::Native::default() }).collect()
+            }
+        };
         let fresh = PrimitiveArray::<T>::try_new(ScalarBuffer::from(values), self.nulls)?;
         Ok(Arc::new(fresh.with_data_type(array.data_type().clone())))
     }
@@ -113,11 +147,19 @@ impl Values<'_> {
     fn bytes<T: ByteArrayType>(self) -> Result<ArrayRef, ArrowError> {
         let array = self.array.as_bytes_opt::<T>().ok_or_else(unexpected)?;
         let lengths = array.offsets().lengths().enumerate();
-        let offsets = OffsetBuffer::from_lengths(lengths.map(|(row, len)| if self.shows(row) { len } else { 0 }));
-        let mut bytes =
-            Vec::with_capacity(offsets.last().map_or(0, |last| arrow::datatypes::ArrowNativeType::as_usize(*last)));
-        for row in (0..array.len()).filter(|row| self.shows(*row)) {
-            bytes.extend_from_slice(array.value(row).as_ref());
+        let offsets: OffsetBuffer<T::Offset> =
+            OffsetBuffer::from_lengths(lengths.map(|(row, len)| if self.shows(row) { len } else { 0 }));
+        let mut bytes = Vec::with_capacity(offsets.last().map_or(0, |last| last.as_usize()));
+        match (self.shown, array.offsets().first(), array.offsets().last()) {
+            (None, Some(start), Some(end)) => {
+                let values = array.values().get(start.as_usize()..end.as_usize());
+                bytes.extend_from_slice(values.ok_or_else(unexpected)?);
+            }
+            _ => {
+                for row in (0..array.len()).filter(|row| self.shows(*row)) {
+                    bytes.extend_from_slice(array.value(row).as_ref());
+                }
+            }
         }
         Ok(Arc::new(GenericByteArray::<T>::try_new(offsets, Buffer::from_vec(bytes), self.nulls)?))
     }

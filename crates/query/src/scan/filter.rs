@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Decimal128Array, FixedSizeBinaryArray,
-        Float64Array, Int64Array, Scalar, StringArray,
+        Float64Array, Int32Array, Int64Array, Scalar, StringArray,
     },
     buffer::NullBuffer,
     compute::kernels::comparison::starts_with,
@@ -114,8 +114,9 @@ pub(crate) fn where_true(result: &BooleanArray) -> BooleanArray {
 
 fn evaluated(predicate: &RowPredicate, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
     let rows = batch.num_rows();
-    let fold = |parts: &[RowPredicate], start: bool, join: fn(&BooleanArray, &BooleanArray) -> Result<_, _>| {
-        parts.iter().try_fold(constant(start, rows), |left, part| join(&left, &evaluated(part, batch)?))
+    let fold = |parts: &[RowPredicate], none: bool, join: fn(&BooleanArray, &BooleanArray) -> Result<_, _>| {
+        let Some((first, rest)) = parts.split_first() else { return Ok(constant(none, rows)) };
+        rest.iter().try_fold(evaluated(first, batch)?, |left, part| join(&left, &evaluated(part, batch)?))
     };
     match predicate {
         BoundPredicate::True => Ok(constant(true, rows)),
@@ -162,11 +163,10 @@ impl Column {
 /// Integers and instants as they compare: by one number.
 fn numbers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
     let wide = |array: ArrayRef| cast(&array, &DataType::Int64).map(|wide| wide.as_primitive::<Int64Type>().clone());
+    if let Some(narrow) = narrow(array) {
+        return wide(std::sync::Arc::new(narrow));
+    }
     Ok(match array.data_type() {
-        DataType::Int32 => wide(array.clone())?,
-        DataType::Date32 => {
-            wide(std::sync::Arc::new(array.as_primitive::<Date32Type>().reinterpret_cast::<Int32Type>()))?
-        }
         DataType::Int64 => array.as_primitive::<Int64Type>().clone(),
         DataType::Time64(TimeUnit::Microsecond) => array.as_primitive::<Time64MicrosecondType>().reinterpret_cast(),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
@@ -179,6 +179,15 @@ fn numbers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
     })
 }
 
+/// Integers and days that are held in 32 bits.
+fn narrow(array: &ArrayRef) -> Option<Int32Array> {
+    match array.data_type() {
+        DataType::Int32 => Some(array.as_primitive::<Int32Type>().clone()),
+        DataType::Date32 => Some(array.as_primitive::<Date32Type>().reinterpret_cast()),
+        _ => None,
+    }
+}
+
 fn number(literal: &Literal) -> Option<i64> {
     match literal {
         Literal::Long(v) | Literal::Time(v) | Literal::Timestamp(v) | Literal::TimestampNs(v) => Some(*v),
@@ -189,7 +198,11 @@ fn number(literal: &Literal) -> Option<i64> {
 
 fn compare(array: &ArrayRef, op: Comparison, literal: &Literal) -> Result<BooleanArray, ArrowError> {
     if let Some(number) = number(literal) {
-        return kernel(op, &numbers(array)?, &Int64Array::new_scalar(number));
+        // Widening is exact and costs as much again.
+        return match (narrow(array), i32::try_from(number)) {
+            (Some(array), Ok(number)) => kernel(op, &array, &Int32Array::new_scalar(number)),
+            _ => kernel(op, &numbers(array)?, &Int64Array::new_scalar(number)),
+        };
     }
     match (literal, array.data_type()) {
         (Literal::Bool(v), _) => kernel(op, array, &BooleanArray::new_scalar(*v)),

@@ -1,7 +1,7 @@
 //! Reading Iceberg tables under a policy: what leaves is filtered, masked, projected and rebuilt, in this order.
 //!
 //! Owns the files of one table (`files`), what a table's manifests name (`named`, for its purge), what a snapshot holds (`inventory`, `avro`), which files may matter (`prune`), how
-//! a file is read (`read`, `evolve`, `deletes`) and the barrier itself (`filter`, `mask`, `compact`, `barrier`).
+//! a file is read (`read`, `evolve`, `deletes`) and the barrier itself (`filter`, `wanted`, `mask`, `compact`, `barrier`).
 //! Refuses to read anything outside the table's location, to write, and to answer partly: what this build cannot read
 //! or mask exactly is an error.
 //!
@@ -26,6 +26,7 @@ mod read;
 mod source;
 mod table;
 mod values;
+mod wanted;
 
 #[cfg(test)]
 mod fixture;

@@ -84,17 +84,16 @@ impl Source for GovernedSource {
         pushed: &[PushedPredicate],
         partitions: usize,
     ) -> Result<Arc<dyn Prepared>, Error> {
-        let mut hints = vec![self.governed.filter().clone()];
-        for predicate in pushed {
-            let hint = by_field(predicate, &self.governed);
-            // SECURITY: a predicate over a masked column must never choose what is read.
-            hints.push(hint.ok_or_else(|| unenforceable("a predicate over a masked column was pushed down"))?);
-        }
+        let pushed = pushed.iter().map(|predicate| by_field(predicate, &self.governed)).collect::<Option<Vec<_>>>();
+        // SECURITY: a predicate over a masked column must never choose what is read.
+        let pushed = pushed.ok_or_else(|| unenforceable("a predicate over a masked column was pushed down"))?;
+        let barrier = self.governed.barrier(projection, &pushed)?;
+        let hints = [self.governed.filter().clone()].into_iter().chain(pushed).collect();
         Ok(Arc::new(PreparedScan(Arc::new(Scan {
             cache: self.cache.clone(),
             key: self.key.clone(),
             table: self.table.clone(),
-            barrier: self.governed.barrier(projection)?,
+            barrier,
             hint: BoundPredicate::And(hints),
             partitions: partitions.max(1),
             dealt: OnceCell::new(),

@@ -59,6 +59,39 @@ async fn statements_stay_within_their_budgets() {
     }
 }
 
+/// F12: names are found, and pages are read, in as many statements among many namespaces as among few, beside each other
+/// and inside each other.
+#[tokio::test]
+async fn statements_do_not_grow_with_namespaces() {
+    let world = World::new().await;
+    let (acme, lake, _) = world.acme().await;
+    let parent = acme.namespace(&lake, "wide").await;
+    let a_read = u64::from(super::SHARED);
+    let (mut tip, mut made) = (acme.namespace(&lake, "deep").await, 0);
+    for round in 0..3 {
+        for n in 0..100 {
+            acme.namespace_in(&parent, &format!("beside_{round}_{n}")).await;
+        }
+        for n in 0..20 {
+            tip = acme.namespace_in(&tip, &format!("inside_{n}")).await;
+        }
+        made += 120;
+        acme.table(&tip, "t").await;
+        let before = world.store.statements();
+        let found = world.store.resolve_namespace(&lake.warehouse, &tip.name).await.unwrap().unwrap();
+        assert_eq!(found.namespace.name.levels().len(), 20 * (round + 1) + 1);
+        assert_eq!(world.store.statements() - before, a_read, "a namespace of {made}");
+        let before = world.store.statements();
+        assert!(acme.resolve(&tip, "t").await.is_some());
+        assert_eq!(world.store.statements() - before, a_read, "a table among {made} namespaces");
+        let permit = acme.list(actions::ListNamespaces, &parent).await;
+        let before = world.store.statements();
+        let listed = world.store.list_namespaces(&permit, &page(50, None)).await.unwrap();
+        assert_eq!(listed.items.len(), 50);
+        assert_eq!(world.store.statements() - before, 1, "a page of {made}");
+    }
+}
+
 /// R18: the snapshot is loaded once for any number of callers, and a newer one is never replaced.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_snapshot_is_loaded_once_and_never_goes_back() {

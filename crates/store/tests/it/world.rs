@@ -114,6 +114,13 @@ impl Who {
         self.store.create_root_namespace(&permit, &name, BTreeMap::new(), &stamp()).await.unwrap().namespace.clone()
     }
 
+    pub(crate) async fn namespace_in(&self, parent: &NamespaceRef, leaf: &str) -> NamespaceRef {
+        let permit = self.permit(actions::CreateNamespace, parent).await;
+        let levels: Vec<&str> = parent.name.levels().iter().map(String::as_str).chain([leaf]).collect();
+        let name = namespace(&levels);
+        self.store.create_namespace(&permit, &name, BTreeMap::new(), &stamp()).await.unwrap().namespace.clone()
+    }
+
     pub(crate) async fn try_table(
         &self,
         namespace: &NamespaceRef,

@@ -9,9 +9,9 @@ mod time;
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, MapArray, StructArray, UInt64Array, new_null_array},
+    array::{Array, ArrayRef, AsArray, Datum, ListArray, MapArray, Scalar, StructArray, UInt64Array, new_null_array},
     buffer::OffsetBuffer,
-    compute::{is_null, kernels::zip::zip, not, take},
+    compute::{is_not_null, kernels::zip::zip, take},
     datatypes::{DataType, Field, FieldRef, Fields},
     error::ArrowError,
     record_batch::RecordBatch,
@@ -246,10 +246,32 @@ impl Rows<'_> {
                 if let Some(row_of) = row_of {
                     result = take(&result, row_of, None).map_err(unmaskable)?.as_boolean().clone();
                 }
-                let branch = |mask| self.mask(mask, field, array, row_of);
-                choose(&result, branch(then)?, branch(otherwise)?, branch(unknown)?).map_err(unmaskable)
+                let branch = |mask| self.branch(mask, field, array, row_of);
+                let known = zip(&where_true(&result), &*branch(then)?, &*branch(otherwise)?).map_err(unmaskable)?;
+                if result.null_count() == 0 {
+                    return Ok(known);
+                }
+                let sure = is_not_null(&result).map_err(unmaskable)?;
+                zip(&sure, &known, &*branch(unknown)?).map_err(unmaskable)
             }
         }
+    }
+
+    /// What a choice takes values from: an array, or one value where all are the same.
+    fn branch(
+        &self,
+        mask: &Mask,
+        field: &Field,
+        array: &ArrayRef,
+        row_of: Option<&UInt64Array>,
+    ) -> Result<Box<dyn Datum>, Error> {
+        let one = match mask {
+            Mask::Static(literal) => repeated(literal, field.data_type(), 1).ok_or_else(other_columns)?,
+            Mask::Action(MaskAction::MaskToFixedValue) => fixed_value(field, 1).ok_or_else(other_columns)?,
+            Mask::Action(MaskAction::ReplaceWithNull) => new_null_array(field.data_type(), 1),
+            _ => return Ok(Box::new(self.mask(mask, field, array, row_of)?)),
+        };
+        Ok(Box::new(Scalar::new(one)))
     }
 
     fn action(&self, action: MaskAction, field: &Field, array: &ArrayRef) -> Option<ArrayRef> {
@@ -273,18 +295,6 @@ fn other_columns() -> Error {
 
 fn unmaskable(error: ArrowError) -> Error {
     Error::internal(error)
-}
-
-/// Takes each slot from the branch that the predicate says: true, false, unknown.
-fn choose(
-    result: &BooleanArray,
-    then: ArrayRef,
-    otherwise: ArrayRef,
-    unknown: ArrayRef,
-) -> Result<ArrayRef, ArrowError> {
-    let unsure = is_null(result)?;
-    let known = zip(&where_true(result), &then, &otherwise)?;
-    if unsure.true_count() == 0 { Ok(known) } else { zip(&not(&unsure)?, &known, &unknown) }
 }
 
 /// The row of each slot that a list's offsets cover, and the offsets counted from the first of them.
