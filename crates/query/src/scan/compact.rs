@@ -35,7 +35,9 @@ pub(crate) fn exact(array: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowEr
     if is_exact(array, field.data_type()) { Ok(array.clone()) } else { rebuilt(array, field) }
 }
 
-/// True only for numbers and texts without nulls: nothing can lie beneath what is not there.
+/// True only for numbers and texts without nulls, in memory of exactly their size: nothing can lie beneath what is not
+/// there, nor beside it. SECURITY: the engine charges a query for what is allocated, and the reader allocates by what lies in a
+/// file, hidden rows included; what has room to spare is rebuilt.
 fn is_exact(array: &ArrayRef, ty: &DataType) -> bool {
     if array.data_type() != ty || array.nulls().is_some() {
         return false;
@@ -44,7 +46,7 @@ fn is_exact(array: &ArrayRef, ty: &DataType) -> bool {
         DataType::Utf8 => array.as_string_opt::<i32>().is_some_and(is_exactly),
         DataType::LargeBinary => array.as_binary_opt::<i64>().is_some_and(is_exactly),
         _ => ty.primitive_width().is_some_and(|width| match array.to_data().buffers() {
-            [values] => values.ptr_offset() == 0 && Some(values.len()) == width.checked_mul(array.len()),
+            [values] => is_whole(values) && Some(values.len()) == width.checked_mul(array.len()),
             _ => false,
         }),
     }
@@ -53,8 +55,12 @@ fn is_exact(array: &ArrayRef, ty: &DataType) -> bool {
 fn is_exactly<T: ByteArrayType>(array: &GenericByteArray<T>) -> bool {
     let (offsets, values) = (array.offsets(), array.values());
     let (start, end) = (offsets.first().map(|start| start.as_usize()), offsets.last().map(|end| end.as_usize()));
-    let whole = |buffer: &Buffer| buffer.ptr_offset() == 0;
-    start == Some(0) && end == Some(values.len()) && whole(values) && whole(offsets.inner().inner())
+    start == Some(0) && end == Some(values.len()) && is_whole(values) && is_whole(offsets.inner().inner())
+}
+
+/// True if all of its memory is seen.
+fn is_whole(buffer: &Buffer) -> bool {
+    buffer.ptr_offset() == 0 && buffer.capacity() == buffer.len()
 }
 
 /// `hidden` has a null for each slot that lies beneath a null.

@@ -98,7 +98,7 @@ pub(crate) fn repeated(value: &Literal, ty: &DataType, length: usize) -> Option<
             Arc::new(TimestampNanosecondArray::from_value(*v, length).with_timezone_opt(zone.clone()))
         }
         (Literal::Text(v), DataType::Utf8) => {
-            v.len().checked_mul(length).filter(|bytes| i32::try_from(*bytes).is_ok())?;
+            fits(value, length)?;
             Arc::new(StringArray::from_iter_values(std::iter::repeat_n(v, length)))
         }
         (Literal::Uuid(v), DataType::FixedSizeBinary(16)) => {
@@ -107,6 +107,18 @@ pub(crate) fn repeated(value: &Literal, ty: &DataType, length: usize) -> Option<
         _ => return None,
     };
     Some(array)
+}
+
+/// An array of one value, of which `times` can follow each other in one array; `None` as for [`repeated`].
+pub(crate) fn single(value: &Literal, ty: &DataType, times: usize) -> Option<ArrayRef> {
+    fits(value, times)?;
+    repeated(value, ty, 1)
+}
+
+/// `None` if so many of a text are too long for one array.
+fn fits(value: &Literal, times: usize) -> Option<()> {
+    let Literal::Text(text) = value else { return Some(()) };
+    text.len().checked_mul(times).filter(|bytes| i32::try_from(*bytes).is_ok()).map(drop)
 }
 
 /// What `mask-to-fixed-value` shows of a primitive type: zeros, the epoch, `XXXXXXXX`, no bytes ([`polder_policy::Primitive::fixed_value`]).

@@ -187,3 +187,44 @@ proptest! {
         }
     }
 }
+
+/// R39: what passes as it is shows all of its memory; anything else is rebuilt into memory of just its size, so that a
+/// query is charged for what it sees, whatever lay around that.
+#[test]
+fn only_what_shows_all_of_its_memory_passes_as_it_is() {
+    let spare = |longs: &[i64]| {
+        let mut values = Vec::with_capacity(100);
+        values.extend_from_slice(longs);
+        Arc::new(Int64Array::new(values.into(), None)) as ArrayRef
+    };
+    let wide = |parts: &[&str]| {
+        let mut bytes = Vec::with_capacity(1_000);
+        bytes.extend_from_slice(parts.concat().as_bytes());
+        let offsets = OffsetBuffer::from_lengths(parts.iter().map(|part| part.len()));
+        Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), None)) as ArrayRef
+    };
+    let exactly = |array: &ArrayRef| exact(array, &Field::new("c", array.data_type().clone(), true)).unwrap();
+    let first = |array: &ArrayRef| buffers_of(array).first().map(Buffer::data_ptr);
+
+    let numbers: ArrayRef = Arc::new(Int64Array::new(vec![1, 2].into(), None));
+    let words: ArrayRef =
+        Arc::new(StringArray::new(OffsetBuffer::from_lengths([1, 2]), Buffer::from_vec(b"abc".to_vec()), None));
+    for (plain, others) in [
+        (
+            &numbers,
+            vec![spare(&[1, 2]), longs(vec![1, 2, canary()], vec![true; 3]).slice(0, 2), spare(&[1, 2, 3]).slice(0, 2)],
+        ),
+        (
+            &words,
+            vec![wide(&["a", "bc"]), wide(&["a", "bc", "CANARY!!"]).slice(0, 2), wide(&["", "a", "bc"]).slice(1, 2)],
+        ),
+    ] {
+        assert_eq!(first(&exactly(plain)), first(plain), "copied for nothing");
+        for other in others {
+            let passed = exactly(&other);
+            assert_eq!((&passed, passed.get_array_memory_size()), (plain, plain.get_array_memory_size()), "{other:?}");
+            assert_ne!(first(&passed), first(&other), "memory is shared");
+            assert!(!buffers_of(&passed).iter().any(|buffer| buffer.capacity() != buffer.len()));
+        }
+    }
+}

@@ -22,7 +22,7 @@ use polder_types::Error;
 use super::{
     error::unenforceable,
     filter::{RowPredicate, bind as bind_predicate, evaluate, where_true},
-    values::{field_id, fixed, repeated},
+    values::{field_id, fixed, repeated, single},
 };
 
 /// What happens to a field and those inside it.
@@ -266,7 +266,7 @@ impl Rows<'_> {
         row_of: Option<&UInt64Array>,
     ) -> Result<Box<dyn Datum>, Error> {
         let one = match mask {
-            Mask::Static(literal) => repeated(literal, field.data_type(), 1).ok_or_else(other_columns)?,
+            Mask::Static(literal) => single(literal, field.data_type(), array.len()).ok_or_else(other_columns)?,
             Mask::Action(MaskAction::MaskToFixedValue) => fixed_value(field, 1).ok_or_else(other_columns)?,
             Mask::Action(MaskAction::ReplaceWithNull) => new_null_array(field.data_type(), 1),
             _ => return Ok(Box::new(self.mask(mask, field, array, row_of)?)),
