@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_server::posture::{Environment, Posture};
+use polder_server::{
+    posture::{Environment, Posture},
+    router,
+};
 use polder_testkit::{Client, Program, TestServer, World};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -125,6 +128,30 @@ async fn headers_of_others_are_not_believed() {
     assert_eq!((with.status, with.text()), (without.status, without.text()));
     let config = world.engineer.send(Method::GET, "/iceberg/v1/config", &headers, None).await.expect(200);
     assert!(!config.text().contains("acme.example"));
+}
+
+/// what is done later is a job of this process, whose tenant stands in its own row: no door takes callbacks. Were one
+/// added, it would be one of these routes, and those ask for a credential like any other; debug headers let nobody in
+/// whom no tenant knows, and nobody at all outside debug mode.
+#[tokio::test]
+async fn no_door_takes_callbacks_for_a_tenant() {
+    for debug in [true, false] {
+        let world = World::make_on(TestServer::start_with(move |config| config.auth.debug = debug).await).await;
+        if !debug {
+            drop(world.person("debug", "catalog").await);
+        }
+        let caller = world.server.anonymous();
+        let mut tried = 0;
+        for route in router::routes().into_iter().filter(|route| !route.public) {
+            let parts = route.path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
+            let path = parts.collect::<Vec<_>>().join("/");
+            let headers = [("x-tenant-id", "acme"), ("x-cloudtasks-taskname", "t"), ("x-cloudtasks-queuename", "q")];
+            let answer = caller.send(route.method.clone(), &path, &headers, None).await;
+            assert_eq!(answer.status, 401, "{} {path}, debug {debug}", route.method);
+            tried += 1;
+        }
+        assert!(tried > 50, "{tried} routes");
+    }
 }
 
 /// exactly one file of the program knows the names of the debug headers.
