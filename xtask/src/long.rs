@@ -27,20 +27,22 @@ pub(crate) fn attacks(args: &[String]) -> Result<bool, String> {
     tests(test)
 }
 
-/// Runs the two-world fuzz, optimised or not, for a number of queries, from a seed if one is given; true when the worlds agreed.
+/// Runs the two-world fuzz, optimised or not, for a number of queries, from a seed if one is given, and
+/// from one of its statements on if that is; true when the worlds agreed.
 ///
 /// # Errors
 /// Cargo cannot be started, an unknown argument, no test that matches.
 pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
-    let usage = || "usage: cargo xtask fuzz [--release] --queries N [--seed S]".to_owned();
+    let usage = || "usage: cargo xtask fuzz [--release] --queries N [--seed S [--first N]]".to_owned();
     let release = args.first().is_some_and(|flag| flag == "--release");
-    let (mut queries, mut seed) = (None, None);
+    let (mut queries, mut seed, mut first) = (None, None, None);
     for pair in args.get(usize::from(release)..).unwrap_or_default().chunks(2) {
         let [flag, value] = pair else { return Err(usage()) };
         value.parse::<u64>().map_err(|_| usage())?;
         match flag.as_str() {
             "--queries" => queries = Some(value),
             "--seed" => seed = Some(value),
+            "--first" => first = Some(value),
             _ => return Err(usage()),
         }
     }
@@ -52,8 +54,10 @@ pub(crate) fn fuzz(args: &[String]) -> Result<bool, String> {
     arguments.extend(["two_worlds::two_worlds", "--", "--nocapture"]);
     let mut test = cargo(&arguments);
     test.env("POLDER_FUZZ_QUERIES", queries).env("POLDER_FUZZ_SECONDS", FUZZ_SECONDS_MAX);
-    if let Some(seed) = seed {
-        test.env("POLDER_FUZZ_SEED", seed);
+    for (name, value) in [("POLDER_FUZZ_SEED", seed), ("POLDER_FUZZ_FIRST", first)] {
+        if let Some(value) = value {
+            test.env(name, value);
+        }
     }
     tests(test)
 }
