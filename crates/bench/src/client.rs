@@ -12,7 +12,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{Result, stats::percentile, wire};
+use crate::{
+    Result,
+    stats::{Spread, percentile},
+    wire,
+};
 
 /// The `n`-th request of a connection.
 pub(crate) type Requests = Arc<dyn Fn(usize, u64) -> Bytes + Send + Sync>;
@@ -155,6 +159,27 @@ pub(crate) struct Duel {
     pub(crate) reference: Load,
     pub(crate) rounds: usize,
     pub(crate) each: Duration,
+}
+
+/// Medians of a duel's latencies.
+pub(crate) struct Latency {
+    /// The subject's over the reference's, within a round.
+    pub(crate) ratio: Spread,
+    /// Both, in microseconds.
+    pub(crate) subject_us: f64,
+    pub(crate) reference_us: f64,
+}
+
+impl Latency {
+    /// Over at least one round.
+    pub(crate) fn of(rounds: &[Round]) -> Self {
+        let p50 = |measured: &Measured| measured.latency_us(0.5);
+        Self {
+            ratio: Spread::of(rounds.iter().map(|round| p50(&round.subject) / p50(&round.reference))),
+            subject_us: Spread::of(rounds.iter().map(|round| p50(&round.subject))).median,
+            reference_us: Spread::of(rounds.iter().map(|round| p50(&round.reference))).median,
+        }
+    }
 }
 
 /// One round of a duel.

@@ -8,10 +8,9 @@ use serde_json::json;
 use super::tables::{creation, table_path, tables_path};
 use crate::{
     Options, Result,
-    client::{Duel, Measured, cycle},
+    client::{Duel, Latency, cycle},
     postgres::Postgres,
     report::Line,
-    stats::Spread,
     subject::{Installation, Server, WAREHOUSE, bearer},
     wire::{self, Caller},
 };
@@ -137,20 +136,15 @@ pub(super) fn namespaces(options: &Options) -> Result<Vec<Line>> {
                 rounds,
                 each,
             };
-            let rounds = duel.run()?;
-            let p50 = |measured: &Measured| measured.latency_us(0.5);
-            let ratio = Spread::of(rounds.iter().map(|round| p50(&round.subject) / p50(&round.reference)));
+            let p50 = Latency::of(&duel.run()?);
             lines.push(Line {
                 what: format!("{what}, {database}"),
-                measured: ratio.times(),
+                measured: p50.ratio.times(),
                 target: "≤ 1.2× of 50 beside each other, 1 level",
-                hit: Some(ratio.median <= 1.2 && asked.0 <= asked.1),
+                hit: Some(p50.ratio.median <= 1.2 && asked.0 <= asked.1),
                 details: format!(
                     "{} / {} statements; p50 {:.0} / {:.0} µs",
-                    asked.0,
-                    asked.1,
-                    Spread::of(rounds.iter().map(|round| p50(&round.subject))).median,
-                    Spread::of(rounds.iter().map(|round| p50(&round.reference))).median
+                    asked.0, asked.1, p50.subject_us, p50.reference_us
                 ),
             });
         }

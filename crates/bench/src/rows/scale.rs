@@ -7,10 +7,9 @@ use bytes::Bytes;
 use super::tables::{NAMESPACE, create_namespace, creation, table_path, tables_path};
 use crate::{
     Options, Result,
-    client::{Duel, cycle},
+    client::{Duel, Latency, cycle},
     postgres::Postgres,
     report::Line,
-    stats::Spread,
     subject::{Installation, Server, bearer, text},
     wire::{self, Caller},
 };
@@ -100,19 +99,13 @@ fn measure(options: &Options, on_postgres: bool) -> Result<Vec<Line>> {
             rounds,
             each,
         };
-        let rounds = duel.run()?;
-        let p50 = |measured: &crate::client::Measured| measured.latency_us(0.5);
-        let ratio = Spread::of(rounds.iter().map(|round| p50(&round.subject) / p50(&round.reference)));
+        let p50 = Latency::of(&duel.run()?);
         lines.push(Line {
             what: format!("{what}, of {tables} tables{database}"),
-            measured: ratio.times(),
+            measured: p50.ratio.times(),
             target: "≤ 1.2× of 100 tables",
-            hit: Some(ratio.median <= 1.2),
-            details: format!(
-                "p50 {:.0} / {:.0} µs",
-                Spread::of(rounds.iter().map(|round| p50(&round.subject))).median,
-                Spread::of(rounds.iter().map(|round| p50(&round.reference))).median
-            ),
+            hit: Some(p50.ratio.median <= 1.2),
+            details: format!("p50 {:.0} / {:.0} µs", p50.subject_us, p50.reference_us),
         });
     }
     Ok(lines)
